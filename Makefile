@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo serve test lint bench docs clean
+
+demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
+	$(BIN)/python examples/demo.py
+
+serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
+	$(BIN)/kizashi serve --data data --plan examples/plan.toml
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## ratios against limits measured in the same run; docs/benchmarks.md keeps the last results
+	$(BIN)/python tests/bench/ingest.py
+
+docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
+	$(BIN)/python schemas/generate_currencies.py
+	$(BIN)/python schemas/generate.py
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The mark is newer than pyproject.toml only after a complete install.
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(INSTALLED)
