@@ -1,0 +1,166 @@
+"""The plan: what is read, what is refused, and how it says so."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from kizashi_schemas import MICROS, PlanError
+from kizashi_schemas.plan import load_plan, load_plan_data
+
+WHOLE = """
+currency = "JPY"
+rates = { USD = 150.25, KWD = 480 }
+timezone = "Asia/Tokyo"
+retention = "400d"
+unplanned = "reject"
+windows = ["1h", "7d"]
+summaries = [["campaign"], ["campaign", "device"]]
+
+[events.mv_product_view]
+
+[events.mv_add_to_cart]
+action = "primary"
+value = 300
+use = "learned"
+counting = "once"
+owner = "growth team"
+review_by = 2027-02-01
+
+[events.purchase]
+final = true
+action = "primary"
+value = "event"
+
+[funnels.checkout]
+steps = ["mv_product_view", { event = "mv_add_to_cart", where = { "properties.qty" = 2 } }, "purchase"]
+conversion_window = "7d"
+
+[values]
+horizon = "14d"
+lookback = "90d"
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(PlanError) as caught:
+        load_plan(text)
+    return caught.value.problems
+
+
+def test_a_whole_plan_is_read() -> None:
+    plan = load_plan(WHOLE)
+    assert plan.warnings == ()
+    assert plan.rates == {"USD": 150_250_000, "KWD": 480 * MICROS}
+    assert plan.finals == ("purchase",)
+    assert plan.rate("JPY") == MICROS
+    assert plan.rate("EUR") is None
+    cart = plan.events["mv_add_to_cart"]
+    assert (cart.value, cart.counting, cart.review_by) == (300 * MICROS, "once", date(2027, 2, 1))
+    assert plan.events["purchase"].value == "event"
+    assert plan.funnels["checkout"].normal_steps[1].where == {"properties.qty": 2}
+
+
+def test_what_is_left_out_has_its_documented_default() -> None:
+    plan = load_plan('currency = "JPY"\n[events.mv_view]\n[events.purchase]\nfinal = true')
+    assert (plan.timezone, plan.retention, plan.unplanned) == ("UTC", None, "accept")
+    assert plan.windows == ("1h", "24h", "7d", "28d")
+    assert (plan.events["mv_view"].action, plan.events["mv_view"].value) == ("secondary", None)
+    assert (plan.events["purchase"].action, plan.events["purchase"].value) == ("primary", "event")
+    assert plan.events["purchase"].counting == "every"
+    assert (plan.values.horizon, plan.values.lookback, plan.values.credit) == (14 * 86_400_000, 90 * 86_400_000, "last")
+
+
+def test_the_ladder_defaults_to_the_micro_conversions_of_the_first_funnel_that_ends_in_a_final() -> None:
+    assert load_plan(WHOLE).values.ladder == ("mv_product_view", "mv_add_to_cart")
+    assert load_plan('currency = "JPY"\n[events.purchase]\nfinal = true').values.ladder == ()
+
+
+def test_the_identity_ignores_comments_and_order_and_notices_values() -> None:
+    one = load_plan('currency = "JPY"\ntimezone = "Asia/Tokyo"')
+    other = load_plan('# a comment\ntimezone = "Asia/Tokyo"\ncurrency = "JPY"')
+    third = load_plan('currency = "JPY"\ntimezone = "UTC"')
+    assert one.id == other.id != third.id
+
+
+def test_the_canonical_form_loads_as_the_same_plan() -> None:
+    plan = load_plan(WHOLE)
+    assert load_plan_data(plan.document()).id == plan.id
+
+
+def test_every_problem_is_told_at_once_with_file_and_key() -> None:
+    told = problems('currenc = "JPY"\nwindows = ["1x"]\n[events.Big]\n[events.x]\nvalue = -1')
+    assert [line.split(":")[1].strip() for line in told] == [
+        "currenc",
+        "currency",
+        "events.Big",
+        "events.x.value",
+        "windows",
+    ]
+    assert all(line.startswith("plan.toml: ") for line in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "remedy"),
+    [
+        ("", "currency", 'currency = "JPY"'),
+        ('currency = "YEN"', "currency", "ISO 4217"),
+        ('currenc = "JPY"', "currenc", "did you mean currency"),
+        ('currency = "JPY"\nrates = { USD = 0 }', "rates.USD", "positive"),
+        ('currency = "JPY"\nrates = { USD = nan }', "rates.USD", "positive"),
+        ('currency = "JPY"\nrates = { JPY = 1 }', "rates.JPY", "remove it"),
+        ('currency = "JPY"\nrates = { USD = "x" }', "rates.USD", "not a number"),
+        ('currency = "JPY"\nrates = { ABC = 1 }', "rates.ABC", "ISO 4217"),
+        ('currency = "JPY"\ntimezone = "Mars/Base"', "timezone", "Asia/Tokyo"),
+        ('currency = "JPY"\nretention = 400', "retention", "in quotes"),
+        ('currency = "JPY"\nretention = "1y"', "retention", "7d"),
+        ('currency = "JPY"\nunplanned = "drop"', "unplanned", '"accept" or "reject"'),
+        ('currency = "JPY"\nwindows = "7d"', "windows", "list"),
+        ('currency = "JPY"\nsummaries = [["Campaign"]]', "summaries[0]", "campaign"),
+        ('currency = "JPY"\nsummaries = [["a", "a"]]', "summaries[0]", "twice"),
+        ('currency = "JPY"\nevents = 3', "events", "table"),
+        ('currency = "JPY"\n[events.x]\nvalue = 1.5', "events.x.value", "decimals"),
+        ('currency = "JPY"\n[events.x]\nvalue = "much"', "events.x.value", "300"),
+        ('currency = "JPY"\n[events.x]\nvalue = true', "events.x.value", "300"),
+        ('currency = "JPY"\n[events.x]\naction = "third"', "events.x.action", "docs/plan.md"),
+        ('currency = "JPY"\n[events.x]\nactoin = "primary"', "events.x.actoin", "did you mean action"),
+        ('currency = "JPY"\n[events.x]\nreview_by = 2027-01-01T00:00:00Z', "events.x.review_by", "date"),
+        ('currency = "JPY"\n[events.x]\nvalue = "event"\ncounting = "once"', "events.x.counting", "every"),
+        ('currency = "JPY"\n[events.x]\nfinal = true\ncounting = "once"', "events.x.counting", "every"),
+        ('currency = "JPY"\n[funnels.f]\nsteps = []', "funnels.f", "1 to 64"),
+        ('currency = "JPY"\n[funnels.f]\nsteps = ["a", "b"]\noptional = [0]', "funnels.f", "between"),
+        ('currency = "JPY"\n[funnels.f]\nsteps = ["a"]\nby = ["campaign"]', "funnels.f.by", "known keys"),
+        ('currency = "JPY"\n[funnels.f]\nsteps = ["a"]\nconversion_window = "x"', "funnels.f", "conversion_window"),
+        ('currency = "JPY"\n[values]\nladder = ["mv_a"]\n[events.mv_a]', "values.ladder", "final = true"),
+        ('currency = "JPY"\n[values]\nladder = ["x"]\n[events.p]\nfinal = true', "values.ladder", "add [events.x]"),
+        ('currency = "JPY"\n[values]\nladder = ["p"]\n[events.p]\nfinal = true', "values.ladder", "final"),
+        ('currency = "JPY"\n[values]\nhorizon = "soon"', "values.horizon", "7d"),
+        ('currency = "JPY"\n[values]\nmin_effective_conversions = 0', "values.min_effective_conversions", "above 0"),
+        ('currency = "JPY"\nretention = "7d"\nwindows = ["28d"]', "windows", "retention"),
+        ('currency = "JPY"\nretention = "30d"\nwindows = ["7d"]\n[values]\nhorizon = "14d"', "values.lookback", "keep"),
+        ("currency = ", "not TOML", "check quotes"),
+    ],
+)
+def test_a_problem_names_file_key_and_remedy(text: str, key: str, remedy: str) -> None:
+    told = problems(text)
+    assert any(line.startswith(f"plan.toml: {key}:") and remedy in line for line in told), told
+
+
+def test_default_windows_beyond_the_retention_are_left_out() -> None:
+    assert load_plan('currency = "JPY"\nretention = "7d"').windows == ("1h", "24h", "7d")
+
+
+def test_a_micro_conversion_without_the_prefix_is_warned_about() -> None:
+    plan = load_plan('currency = "JPY"\n[events.add_to_cart]\n[events.mv_view]\n[events.purchase]\nfinal = true')
+    assert [line.split(":")[1].strip() for line in plan.warnings] == ["events.add_to_cart"]
+
+
+def test_a_funnel_step_that_the_plan_does_not_know_is_warned_about() -> None:
+    plan = load_plan('currency = "JPY"\n[funnels.f]\nsteps = ["mv_x", "*"]')
+    assert ["mv_x" in line for line in plan.warnings] == [True]
+
+
+def test_a_plan_that_is_no_table_is_refused() -> None:
+    with pytest.raises(PlanError, match="table"):
+        load_plan_data([1])
