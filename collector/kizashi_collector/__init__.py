@@ -1,0 +1,1 @@
+"""The collector: keeps every event that it acknowledged, and answers what they are worth."""

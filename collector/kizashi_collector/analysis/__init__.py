@@ -1,0 +1,45 @@
+"""The mathematics: windows, funnels, worth. Pure: no I/O and no clock, `as_of` is an argument."""
+
+from kizashi_collector.analysis._attempts import Attempt, attempts, best
+from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
+from kizashi_collector.analysis._freshness import FRESHNESS_SPAN_MS, complete_until, nearest_rank
+from kizashi_collector.analysis._funnel import (
+    FunnelFigures,
+    GroupFigures,
+    StepFigures,
+    TrendFigures,
+    evaluate_funnel,
+)
+from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WINDOW, IntervalError, resolve_interval
+from kizashi_collector.analysis._matching import Rules
+from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary, summarize
+from kizashi_collector.analysis._worth import Worth
+
+__all__ = [
+    "AS_OF_TOLERANCE_MS",
+    "DEFAULT_WINDOW",
+    "FRESHNESS_SPAN_MS",
+    "LATE_AFTER_MS",
+    "Attempt",
+    "EventFigures",
+    "Figures",
+    "FunnelFigures",
+    "GroupFigures",
+    "Interval",
+    "IntervalError",
+    "LoggedEvent",
+    "PropertyValue",
+    "Rules",
+    "StepFigures",
+    "Summary",
+    "TrendFigures",
+    "Worth",
+    "attempts",
+    "best",
+    "by_actor",
+    "complete_until",
+    "evaluate_funnel",
+    "nearest_rank",
+    "resolve_interval",
+    "summarize",
+]

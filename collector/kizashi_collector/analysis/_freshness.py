@@ -1,0 +1,37 @@
+"""How complete the recent past is: how late events come in, and whether they still come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "nearest_rank"]
+
+FRESHNESS_SPAN_MS = 24 * 60 * 60 * 1000
+"""Lateness is judged by what was received in the last 24 hours."""
+
+
+def nearest_rank(ordered: Sequence[int], per_mille: int) -> int:
+    """The percentile by nearest rank: the ⌈p·n⌉-th smallest of n ≥ 1 sorted values, p in thousandths."""
+    return ordered[max(0, -(-per_mille * len(ordered) // 1000) - 1)]
+
+
+def complete_until(receipts: Iterable[tuple[int, int]], *, last_receipt: int | None, as_of: int) -> int | None:
+    """The instant up to which events have, as far as can be told, all arrived; None before any was received.
+
+    `receipts` are (received_at, time) of the events received in the 24 hours up to as_of, imports left out;
+    `last_receipt` is the last one ever up to as_of. It is as_of − the 99.9th percentile of (received_at − time), and
+    not later than the last receipt while the silence since then is longer than 99.9 % of the gaps between receipts
+    (events that came in one request are one receipt).
+    """
+    if last_receipt is None:
+        return None
+    pairs = sorted(receipts)
+    if not pairs:
+        return last_receipt
+    delays = sorted(max(0, received_at - time) for received_at, time in pairs)
+    until = as_of - nearest_rank(delays, 999)
+    instants = sorted({received_at for received_at, _ in pairs})
+    gaps = sorted(later - earlier for earlier, later in pairwise(instants))
+    silent = as_of - last_receipt > (nearest_rank(gaps, 999) if gaps else 0)
+    return min(until, last_receipt) if silent else until
