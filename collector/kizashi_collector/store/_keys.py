@@ -1,0 +1,106 @@
+"""API keys: scopes, hashed at rest, revocable while the collector runs."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+from msgspec import Struct
+from sqlite_utils import Database
+
+from kizashi_collector.store._protocol import StoreError
+from kizashi_collector.store._schema import key_migrations
+
+__all__ = ["Key", "KeyRing", "Scope"]
+
+Scope = Literal["write", "read", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A key without its secret. Times are milliseconds since 1970."""
+
+    id: int
+    name: str
+    scope: Scope
+    created_at: int
+    revoked_at: int | None
+
+
+class KeyRing:
+    """The keys of one data folder, in `keys.db`, and those given by the environment, which are never stored.
+
+    Only SHA-256 digests of the random secrets are kept. A key created or revoked by another process counts at once.
+    Raises StoreError where the file cannot be opened.
+    """
+
+    def __init__(self, folder: Path, *, clock: Callable[[], int], given: Mapping[Scope, str] | None = None) -> None:
+        self._clock = clock
+        self._given = [(_digest(secret), scope) for scope, secret in (given or {}).items()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(folder / "keys.db", timeout=5, check_same_thread=False)
+            key_migrations.apply(Database(self._connection))
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"cannot open {folder / 'keys.db'}: {error}") from error
+        self._version: int | None = None
+        self._stored: list[tuple[bytes, Scope]] = []
+
+    def create(self, name: str, scope: Scope) -> str:
+        """Make a key, keep its digest, and return the secret, which cannot be had again."""
+        secret = f"kz_{scope}_{secrets.token_urlsafe(24)}"
+        with self._connection:
+            self._connection.execute(
+                "INSERT INTO keys (name, scope, digest, created_at) VALUES (?, ?, ?, ?)",
+                (name, scope, _digest(secret), self._clock()),
+            )
+        self._version = None
+        return secret
+
+    def all(self) -> list[Key]:
+        """All stored keys, revoked ones included, oldest first."""
+        rows = self._connection.execute("SELECT id, name, scope, created_at, revoked_at FROM keys ORDER BY id")
+        return [Key(id=i, name=name, scope=scope, created_at=at, revoked_at=gone) for i, name, scope, at, gone in rows]
+
+    def revoke(self, key_id: int) -> bool:
+        """Revoke a key; False if there is no such key, or it was revoked before."""
+        with self._connection:
+            cursor = self._connection.execute(
+                "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (self._clock(), key_id)
+            )
+        self._version = None
+        return cursor.rowcount == 1
+
+    def scope_of(self, secret: str) -> Scope | None:
+        """The scope of a secret, or None where it is unknown or revoked. Compared in constant time."""
+        digest = _digest(secret)
+        found: Scope | None = None
+        for known, scope in [*self._given, *self._current()]:
+            if hmac.compare_digest(known, digest):
+                found = scope
+        return found
+
+    def empty(self) -> bool:
+        """Tell whether no key at all would be accepted."""
+        return not self._given and not self._current()
+
+    def _current(self) -> list[tuple[bytes, Scope]]:
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            rows = self._connection.execute("SELECT digest, scope FROM keys WHERE revoked_at IS NULL")
+            self._stored = rows.fetchall()
+            self._version = version
+        return self._stored
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
