@@ -1,0 +1,222 @@
+"""One raw event becomes a candidate for the log: its form, then the rules of plan and clock."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.ingest._decode import Format, decode_event, decode_id, to_json
+from kizashi_collector.store import Candidate, Refusal
+from kizashi_schemas import (
+    MAX_EVENT_BYTES,
+    MINOR_UNITS,
+    Event,
+    MoneyError,
+    TimeError,
+    check_minor,
+    format_duration,
+    format_time,
+    is_decimal,
+    parse_amount,
+    parse_time,
+)
+from kizashi_schemas.plan import Plan
+
+__all__ = ["FUTURE_TOLERANCE_MS", "Checker"]
+
+FUTURE_TOLERANCE_MS = 10 * 60 * 1000
+"""A time further ahead of the collector's clock than this is refused."""
+
+_FIELD = re.compile(r"(?:`\$\.|required field `)([a-z_]+)")
+_value_from_msgpack = msgspec.msgpack.Decoder(int | float | str | None)
+
+
+class _FormError(Exception):
+    """What was sent is not of an event's form."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Checker:
+    """Checks the events of one batch.
+
+    `shift` milliseconds are added to every time, since the sender's clock differs by that. Form comes first: an event
+    of the wrong form has no identity. Rules come second and leave a refusal beside the event, because an id that is
+    stored already is answered before them.
+    """
+
+    def __init__(
+        self, kind: Format, plan: Plan | None, *, received_at: int, shift: int, imported: bool, retention: int | None
+    ) -> None:
+        self._kind: Format = kind
+        self._plan = plan
+        self._received_at = received_at
+        self._shift = shift
+        self._imported = imported
+        self._retention = retention
+
+    def check(self, raw: Raw) -> Candidate:
+        """Return the candidate for one raw event. Raises BadBodyError where it is not well-formed at all."""
+        try:
+            event = self._read(raw)
+        except _FormError as error:
+            return self._candidate(raw, None, Refusal(error.code, str(error)), decode_id(raw, self._kind))
+        return self._candidate(raw, event, self._refusal(event), event.id)
+
+    def _candidate(self, raw: Raw, event: LoggedEvent | None, refusal: Refusal | None, key: str | None) -> Candidate:
+        # What is accepted needs no second copy; what is refused is kept as it was sent.
+        body = b"" if refusal is None else to_json(raw, self._kind, MAX_EVENT_BYTES)
+        return Candidate(event=event, refusal=refusal, id=key, body=body, received_at=self._received_at)
+
+    # -- form ---------------------------------------------------------------------------------------------------------
+
+    def _read(self, raw: Raw) -> LoggedEvent:
+        size = len(memoryview(raw))
+        if size > MAX_EVENT_BYTES:
+            raise _FormError("too_large", f"the event has {size} bytes, {MAX_EVENT_BYTES} may be; shorten properties")
+        try:
+            event = decode_event(raw, self._kind)
+        except msgspec.ValidationError as error:
+            raise _misshapen(error) from None
+        if event.adjust is None and event.actor is None:
+            raise _FormError("bad_actor", "actor is missing; send who did it, or `adjust`")
+        if event.adjust is not None and event.order is None:
+            raise _FormError("bad_order", f"{event.adjust} needs the order of the event that it adjusts")
+        value = self._value(event)
+        if event.adjust == "restate" and value is None:
+            raise _FormError("bad_value", "restate needs a value: the new total")
+        currency, defaulted = self._currency(event, value)
+        return LoggedEvent(
+            id=event.id,
+            name=event.name,
+            time=self._time(event),
+            received_at=self._received_at,
+            shift=self._shift,
+            actor=event.actor,
+            value=value,
+            currency=currency,
+            currency_defaulted=defaulted,
+            order=event.order,
+            session=event.session,
+            adjust=event.adjust,
+            source=event.source or {},
+            properties=_finite(event.properties or {}),
+            consent=event.consent or {},
+            imported=self._imported,
+        )
+
+    def _time(self, event: Event) -> int:
+        try:
+            time = parse_time(event.time) + self._shift
+        except TimeError as error:
+            raise _FormError("bad_time", str(error)) from None
+        if time < 0:
+            raise _FormError("bad_time", "time lies before 1970 once corrected by sent_at; mend the sender's clock")
+        return time
+
+    def _value(self, event: Event) -> int | None:
+        if event.value is UNSET:
+            return None
+        try:
+            text = _json_number(event.value) if self._kind == "json" else _msgpack_number(event.value)
+            return None if text is None else parse_amount(text)
+        except MoneyError as error:
+            raise _FormError(error.code, str(error)) from None
+
+    def _currency(self, event: Event, value: int | None) -> tuple[str | None, bool]:
+        if event.currency is not None and event.currency not in MINOR_UNITS:
+            raise _FormError(
+                "bad_currency", f"currency {event.currency[:16]!r} is not an ISO 4217 code; write for example JPY"
+            )
+        if event.currency is None and value is not None and self._plan is not None:
+            return self._plan.currency, True
+        return event.currency, False
+
+    # -- rules --------------------------------------------------------------------------------------------------------
+
+    def _refusal(self, event: LoggedEvent) -> Refusal | None:
+        plan = self._plan
+        if plan is not None and plan.unplanned == "reject" and event.name not in plan.events:
+            return Refusal("unplanned", f"{event.name} is not in the plan; add [events.{event.name}]")
+        if event.value is not None:
+            refusal = self._money_refusal(event.value, event.currency)
+            if refusal is not None:
+                return refusal
+        if event.time > self._received_at + FUTURE_TOLERANCE_MS:
+            return Refusal(
+                "from_the_future",
+                f"time {format_time(event.time)} is more than 10 minutes ahead of the collector's clock; "
+                "mend the sender's clock, or send sent_at with the batch",
+            )
+        if self._retention is not None and event.time < self._received_at - self._retention:
+            return Refusal(
+                "too_old",
+                f"time {format_time(event.time)} is older than the retention of {format_duration(self._retention)}",
+            )
+        return None
+
+    def _money_refusal(self, value: int, currency: str | None) -> Refusal | None:
+        if currency is None:
+            return Refusal("bad_currency", "a value needs a currency where no plan gives one; send for example JPY")
+        if self._plan is not None and self._plan.rate(currency) is None:
+            return Refusal(
+                "bad_currency",
+                f"{currency} is not the plan's {self._plan.currency} and has no rate; add rates.{currency} to the plan",
+            )
+        try:
+            check_minor(value, currency)
+        except MoneyError as error:
+            return Refusal(error.code, str(error))
+        return None
+
+
+def _misshapen(error: msgspec.ValidationError) -> _FormError:
+    match = _FIELD.search(str(error))
+    message, _, _ = str(error).partition(" - at ")
+    if match is None:
+        return _FormError("bad_event", f"not an event: {message}")
+    return _FormError(f"bad_{match[1]}", f"{match[1]}: {message[:1].lower()}{message[1:]}")
+
+
+def _json_number(raw: Raw) -> str | None:
+    """The text of a number, as it was sent. JSON's own syntax has been checked with the body."""
+    text = bytes(raw).decode()
+    if text == "null":
+        return None
+    if text.startswith('"'):
+        content: str = msgspec.json.decode(text)
+        return _decimal_text(content)
+    if text[0] not in "-0123456789":
+        raise MoneyError(f'value {text[:40]} is neither a number nor a decimal string; send 1200 or "12.50"')
+    return text
+
+
+def _msgpack_number(raw: Raw) -> str | None:
+    """The text of a number; a float becomes the shortest text that reads back as the same float."""
+    try:
+        value = _value_from_msgpack.decode(raw)
+    except msgspec.DecodeError:
+        raise MoneyError('value is neither a number nor a decimal string; send 1200 or "12.50"') from None
+    if value is None:
+        return None
+    return _decimal_text(value) if isinstance(value, str) else repr(value)
+
+
+def _decimal_text(content: str) -> str:
+    if not is_decimal(content):
+        raise MoneyError(f'value {content[:40]!r} is not a plain decimal; write digits and a point, such as "12.50"')
+    return content
+
+
+def _finite(properties: Mapping[str, str | int | float | bool | None]) -> Mapping[str, str | int | float | bool | None]:
+    for name, value in properties.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _FormError("bad_properties", f"properties: {name} is {value}; send a finite number or null")
+    return properties

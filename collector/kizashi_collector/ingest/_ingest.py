@@ -1,0 +1,103 @@
+"""From a request's body to verdicts: decode, check, append, and answer only for what is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from kizashi_collector.ingest._check import Checker
+from kizashi_collector.ingest._clock import TRUSTED_WITHIN_MS, Clock
+from kizashi_collector.ingest._decode import BadBodyError, Format, decode_batch
+from kizashi_collector.ingest._plan_book import PlanBook
+from kizashi_collector.store import Candidate, Log, Outcome
+from kizashi_schemas import BatchAnswer, KizashiError, RawBatch, TimeError, Verdict, parse_time
+
+__all__ = ["Ingest", "IngestReport", "TooManyEventsError"]
+
+_SLICE = 100
+
+
+class TooManyEventsError(KizashiError):
+    """A batch holds more events than one request may."""
+
+
+class IngestReport(Struct, frozen=True):
+    """What one batch came to, for the metrics: its outcomes, and by how many milliseconds its times were shifted."""
+
+    outcomes: Sequence[Outcome]
+    shift: int
+
+
+class Ingest:
+    """Takes batches for a log. `retention` in milliseconds overrides the plan's; `max_events` bounds a batch."""
+
+    def __init__(
+        self,
+        log: Log,
+        plans: PlanBook,
+        clock: Clock,
+        *,
+        max_events: int = 2_500,
+        retention: int | None = None,
+        on_batch: Callable[[IngestReport], None] = lambda _: None,
+    ) -> None:
+        self._log = log
+        self._plans = plans
+        self._clock = clock
+        self._max_events = max_events
+        self._retention = retention
+        self._on_batch = on_batch
+
+    async def take(self, body: bytes, kind: Format) -> BatchAnswer:
+        """Decode, check and store a batch; return its verdicts once everything accepted is durable.
+
+        Raises BadBodyError, TooManyEventsError, StoreBusyError or StoreError, and then nothing was kept.
+        """
+        received_at = self._clock.now()
+        batch = decode_batch(body, kind)
+        if len(batch.events) > self._max_events:
+            raise TooManyEventsError(f"{len(batch.events)} events in one batch, {self._max_events} may be; send fewer")
+        shift = self._shift(batch, received_at)
+        plan = self._plans.current
+        checker = Checker(
+            kind,
+            plan,
+            received_at=received_at,
+            shift=shift,
+            imported=batch.import_,
+            retention=self._retention or (plan.retention if plan is not None else None),
+        )
+        candidates: list[Candidate] = []
+        for start in range(0, len(batch.events), _SLICE):
+            if start:
+                await asyncio.sleep(0)  # other requests get their turn between slices
+            candidates += [checker.check(raw) for raw in batch.events[start : start + _SLICE]]
+        outcomes = await self._log.append(candidates) if candidates else []
+        self._on_batch(IngestReport(outcomes, shift))
+        return _answer(candidates, outcomes)
+
+    def _shift(self, batch: RawBatch, received_at: int) -> int:
+        if batch.sent_at is None:
+            return 0
+        try:
+            difference = received_at - parse_time(batch.sent_at)
+        except TimeError as error:
+            raise BadBodyError(422, "bad_sent_at", f"sent_at: {error}") from None
+        return difference if abs(difference) > TRUSTED_WITHIN_MS and self._clock.trusted else 0
+
+
+def _answer(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> BatchAnswer:
+    verdicts = [
+        Verdict(index=index, id=candidate.id, verdict=outcome.verdict, code=outcome.code, message=outcome.message)
+        for index, (candidate, outcome) in enumerate(zip(candidates, outcomes, strict=True))
+        if outcome.verdict != "accepted"
+    ]
+    rejected = sum(verdict.verdict == "rejected" for verdict in verdicts)
+    return BatchAnswer(
+        accepted=len(candidates) - len(verdicts),
+        duplicates=len(verdicts) - rejected,
+        rejected=rejected,
+        verdicts=verdicts,
+    )
