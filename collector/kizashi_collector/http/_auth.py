@@ -1,0 +1,45 @@
+"""Who may ask what: bearer keys with scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from kizashi_collector.http._problems import ProblemError
+from kizashi_collector.http._services import SERVICES
+from kizashi_collector.store import Scope
+
+__all__ = ["Handler", "needs"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_ALLOWED: dict[Scope, frozenset[Scope]] = {
+    "write": frozenset({"write"}),
+    "read": frozenset({"read"}),
+    "admin": frozenset({"admin", "read"}),
+}
+_MAX_KEY = 256
+
+
+def needs(scope: Scope, handler: Handler) -> Handler:
+    """Let a handler run only for a key whose scope includes `scope`; admin includes read, but not write."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        keys = request.app[SERVICES].keys
+        if keys is not None:
+            scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+            secret = secret.strip()
+            held = keys.scope_of(secret) if scheme.lower() == "bearer" and 0 < len(secret) <= _MAX_KEY else None
+            if held is None:
+                raise ProblemError(
+                    401,
+                    "no_key",
+                    "no valid key; send Authorization: Bearer with a key from `kizashi keys create`",
+                    {"WWW-Authenticate": 'Bearer realm="kizashi"'},
+                )
+            if scope not in _ALLOWED[held]:
+                raise ProblemError(403, "wrong_scope", f"this key's scope is {held}, and this needs {scope}")
+        return await handler(request)
+
+    return guarded

@@ -1,0 +1,80 @@
+"""POST and GET /v1/events, GET /v1/rejected."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.http._body import batch_format, read_body
+from kizashi_collector.http._problems import ProblemError
+from kizashi_collector.http._query import Query
+from kizashi_collector.http._respond import json_response, money
+from kizashi_collector.http._services import SERVICES
+from kizashi_schemas import EventListing, RejectedEvent, RejectedListing, StoredEvent, format_time
+
+__all__ = ["list_events", "list_rejected", "post_events"]
+
+_DEFAULT_LIMIT = 100
+_MAX_LIMIT = 1_000
+
+
+async def post_events(request: web.Request) -> web.Response:
+    """Take a batch; the answer comes once everything accepted is durable."""
+    services = request.app[SERVICES]
+    if services.draining:
+        raise ProblemError(503, "draining", "the collector is stopping; send again", {"Retry-After": "5"})
+    kind = batch_format(request)
+    answer = await services.ingest.take(await read_body(request), kind)
+    if kind == "msgpack":
+        return web.Response(body=msgspec.msgpack.encode(answer), content_type="application/msgpack")
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+async def list_events(request: web.Request) -> web.Response:
+    """The newest events."""
+    limit = Query(request, ("limit",)).limit(_DEFAULT_LIMIT, _MAX_LIMIT)
+    events = await request.app[SERVICES].log.newest(limit)
+    return json_response(EventListing(events=[_stored(event) for event in events]))
+
+
+def _stored(event: LoggedEvent) -> StoredEvent:
+    return StoredEvent(
+        id=event.id,
+        name=event.name,
+        time=format_time(event.time),
+        received_at=format_time(event.received_at),
+        actor=event.actor,
+        value=None if event.value is None else money(event.value, "number"),
+        currency=event.currency,
+        order=event.order,
+        session=event.session,
+        adjust=event.adjust,
+        source=dict(event.source),
+        properties=dict(event.properties),
+        consent=dict(event.consent),
+        shift_ms=event.shift,
+        import_=event.imported,
+    )
+
+
+async def list_rejected(request: web.Request) -> web.Response:
+    """The newest rejected events, and how many there are of each code."""
+    limit = Query(request, ("limit",)).limit(_DEFAULT_LIMIT, _MAX_LIMIT)
+    rows, codes = await request.app[SERVICES].log.rejected(limit)
+    return json_response(
+        RejectedListing(
+            total=sum(codes.values()),
+            codes=codes,
+            rejected=[
+                RejectedEvent(
+                    received_at=format_time(row.received_at),
+                    id=row.id,
+                    code=row.code,
+                    message=row.message,
+                    event=msgspec.Raw(row.body),
+                )
+                for row in rows
+            ],
+        )
+    )

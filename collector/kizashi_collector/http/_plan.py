@@ -1,0 +1,67 @@
+"""GET and POST /v1/plan."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from kizashi_collector.http._body import read_body
+from kizashi_collector.http._problems import ProblemError
+from kizashi_collector.http._query import Query
+from kizashi_collector.http._respond import json_response
+from kizashi_collector.http._services import SERVICES
+from kizashi_schemas import PlanAnswer, PlanHealth, UnplannedEvent, format_time
+from kizashi_schemas.plan import Plan, load_plan, load_plan_data
+
+__all__ = ["get_plan", "post_plan"]
+
+_TOML_TYPES = ("application/toml", "text/toml", "text/plain", "application/octet-stream")
+
+
+async def get_plan(request: web.Request) -> web.Response:
+    """The plan in force, and where it and reality differ."""
+    Query(request, ())
+    return await _described(request)
+
+
+async def post_plan(request: web.Request) -> web.Response:
+    """Put another plan in force, given as TOML, or as JSON with the same keys."""
+    services = request.app[SERVICES]
+    Query(request, ())
+    await services.plans.replace(await _read(request), services.clock.now())
+    return await _described(request)
+
+
+async def _read(request: web.Request) -> Plan:
+    body = await read_body(request)
+    try:
+        if request.content_type == "application/json":
+            return load_plan_data(msgspec.json.decode(body), filename="the posted plan")
+        if request.content_type in _TOML_TYPES:
+            return load_plan(body.decode(), filename="the posted plan")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(400, "undecodable", f"the plan cannot be decoded: {error}") from None
+    raise ProblemError(415, "bad_content_type", "send the plan as application/toml or application/json")
+
+
+async def _described(request: web.Request) -> web.Response:
+    services = request.app[SERVICES]
+    plan = services.plans.current
+    seen = await services.log.names()
+    names = {name.name for name in seen}
+    planned = {} if plan is None else plan.events
+    return json_response(
+        PlanAnswer(
+            id=None if plan is None else plan.id,
+            plan=None if plan is None else plan.document(),
+            warnings=[] if plan is None else list(plan.warnings),
+            health=PlanHealth(
+                never_seen=[name for name in planned if name not in names],
+                unplanned=[
+                    UnplannedEvent(name=name.name, count=name.count, last_seen=format_time(name.last_time))
+                    for name in seen
+                    if name.name not in planned
+                ],
+            ),
+        )
+    )

@@ -1,0 +1,91 @@
+"""Errors as application/problem+json (RFC 9457), each with a stable code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from kizashi_collector.analysis import IntervalError
+from kizashi_collector.ingest import BadBodyError, PlanRuledByFileError, TooManyEventsError
+from kizashi_collector.store import StoreBusyError, StoreError
+from kizashi_schemas import FunnelError, KizashiError, PlanError, Problem
+
+__all__ = ["ProblemError", "problems"]
+
+_log = logging.getLogger("kizashi.http")
+_RETRY_AFTER_S = "1"
+
+
+class ProblemError(KizashiError):
+    """An answer that is an error: HTTP status, stable code, and a sentence that names thing, value and remedy."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+
+@web.middleware
+async def problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer every error as a problem; what nobody expected becomes a 500 and a log line without payload."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        kept = {name: value for name, value in error.headers.items() if name == "Allow"}
+        problem = ProblemError(error.status, _http_code(error.status), f"{request.method} {request.path}", kept)
+    except KizashiError as error:
+        problem = _translated(error)
+    except ConnectionError:
+        raise
+    except Exception:  # noqa: BLE001  # the last resort: a bug must cost one request, not the connection
+        _log.exception("%s %s failed", request.method, request.match_info.route.resource)
+        problem = ProblemError(500, "internal", "the collector failed; its log says where")
+    return _response(problem)
+
+
+def _translated(error: KizashiError) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case BadBodyError():
+            return ProblemError(error.status, error.code, str(error))
+        case TooManyEventsError():
+            return ProblemError(413, "too_many_events", str(error))
+        case StoreBusyError():
+            return ProblemError(503, "busy", str(error), {"Retry-After": _RETRY_AFTER_S})
+        case StoreError():
+            return ProblemError(503, "unavailable", str(error), {"Retry-After": "5"})
+        case IntervalError():
+            return ProblemError(400, "bad_query", str(error))
+        case FunnelError():
+            return ProblemError(422, "bad_funnel", str(error))
+        case PlanError():
+            return ProblemError(422, "bad_plan", str(error))
+        case PlanRuledByFileError():
+            return ProblemError(409, "plan_file_rules", str(error))
+    raise error
+
+
+def _http_code(status: int) -> str:
+    return {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(status, f"http_{status}")
+
+
+def _response(problem: ProblemError) -> web.Response:
+    body = Problem(
+        title=HTTPStatus(problem.status).phrase, status=problem.status, code=problem.code, detail=str(problem)
+    )
+    return web.Response(
+        status=problem.status,
+        body=msgspec.json.encode(body),
+        content_type="application/problem+json",
+        headers=problem.headers,
+    )

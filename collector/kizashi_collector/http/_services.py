@@ -1,0 +1,36 @@
+"""What the handlers work with, handed over once when the application is made."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec import Struct
+
+from kizashi_collector.http._metrics import Metrics
+from kizashi_collector.ingest import Clock, Ingest, PlanBook
+from kizashi_collector.store import Answers, KeyRing, Log
+
+__all__ = ["SERVICES", "Limits", "Services"]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one request: bytes on the wire when compressed, and bytes once decoded."""
+
+    compressed_bytes: int = 1024 * 1024
+    decoded_bytes: int = 10 * 1024 * 1024
+
+
+class Services(Struct, kw_only=True):
+    """The parts of a running collector. `keys` is None in development without keys; `draining` is set at the end."""
+
+    log: Log
+    answers: Answers
+    ingest: Ingest
+    plans: PlanBook
+    keys: KeyRing | None
+    clock: Clock
+    metrics: Metrics
+    limits: Limits
+    draining: bool = False
+
+
+SERVICES = web.AppKey("services", Services)
