@@ -20,7 +20,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED)  ## ratios against limits measured in the same run; docs/benchmarks.md keeps the last results
-	$(BIN)/python tests/bench/ingest.py
+	PYTHONPATH=tests $(BIN)/python -m bench.ingest
 
 docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 	$(BIN)/python schemas/generate_currencies.py

@@ -21,6 +21,7 @@ from kizashi_schemas import KizashiError, PlanError
 __all__ = ["add_serve"]
 
 _log = logging.getLogger("kizashi.serve")
+_DRAIN_S = 10
 _OPTIONS = (
     *("data", "plan", "host", "port", "store", "retention"),
     *("max_events", "max_body", "max_compressed", "max_pending"),
@@ -110,9 +111,16 @@ async def _until_stopped(services: Services, host: str, port: int, stop: asyncio
         shown = f"[{host}]" if ":" in host else host
         print(f"listening on http://{shown}:{runner.addresses[0][1]}", flush=True)
         await stop.wait()
-        # From here on /readyz fails and new batches are refused; what is in flight is finished.
+        # From here on /readyz fails and new batches are refused; what is in flight is finished. aiohttp's own shutdown
+        # would drop a body that is still on its way.
         services.draining = True
         _log.info("stopping: finishing what is in flight")
+        await site.stop()
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await services.in_flight.none()
+        except TimeoutError:
+            _log.warning("stopping: some requests did not finish within %s s", _DRAIN_S)
     finally:
         await runner.cleanup()
 

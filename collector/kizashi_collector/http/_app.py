@@ -49,11 +49,13 @@ def make_runner(services: Services) -> web.AppRunner:
 async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
     began = time.perf_counter()
     status = 500
-    try:
-        response = await handler(request)
-        status = response.status
-    finally:
-        resource = request.match_info.route.resource
-        route = "unknown" if resource is None else resource.canonical
-        request.app[SERVICES].metrics.request(request.method, route, status, time.perf_counter() - began)
+    services = request.app[SERVICES]
+    with services.in_flight:
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            resource = request.match_info.route.resource
+            route = "unknown" if resource is None else resource.canonical
+            services.metrics.request(request.method, route, status, time.perf_counter() - began)
     return response

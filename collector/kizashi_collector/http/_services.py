@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kizashi_collector.http._metrics import Metrics
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
@@ -19,6 +21,28 @@ class Limits(Struct, frozen=True, kw_only=True):
     decoded_bytes: int = 10 * 1024 * 1024
 
 
+class InFlight:
+    """Counts the requests that are being answered, so that a stop can wait for the last of them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._none.set()
+
+    async def none(self) -> None:
+        """Return once no request is being answered."""
+        await self._none.wait()
+
+
 class Services(Struct, kw_only=True):
     """The parts of a running collector. `keys` is None in development without keys; `draining` is set at the end."""
 
@@ -30,6 +54,7 @@ class Services(Struct, kw_only=True):
     clock: Clock
     metrics: Metrics
     limits: Limits
+    in_flight: InFlight = field(default_factory=InFlight)
     draining: bool = False
 
 

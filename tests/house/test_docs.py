@@ -1,0 +1,69 @@
+"""The documentation names everything that exists, and its examples work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kizashi_collector.cli import SETTINGS, Setting
+from kizashi_collector.http import Metrics
+from kizashi_schemas import Batch, BatchAnswer, Funnel, FunnelRequest
+from kizashi_schemas.openapi import openapi
+from kizashi_schemas.plan import EventRule, Plan, Values, load_plan
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def examples(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page(name), re.DOTALL)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_documented(setting: Setting) -> None:
+    assert f"| `{setting.option}` | `{setting.variable}` |" in page("operate.md")
+
+
+def test_every_metric_is_documented() -> None:
+    names = {family.name for family in Metrics().registry.collect()}
+    assert [name for name in names if f"`{name}" not in page("operate.md")] == []
+
+
+def test_every_route_is_documented() -> None:
+    for path, methods in openapi("0")["paths"].items():
+        for method in methods:
+            assert re.search(rf"`({method.upper()} )?{re.escape(path)}", page("api.md")), (method, path)
+
+
+@pytest.mark.parametrize("kind", [Plan, EventRule, Values])
+def test_every_key_of_the_plan_is_documented(kind: type[msgspec.Struct]) -> None:
+    derived = {"canonical", "warnings"} if kind is Plan else set()
+    assert [key for key in kind.__struct_fields__ if key not in derived and key not in page("plan.md")] == []
+
+
+@pytest.mark.parametrize("kind", [Funnel, FunnelRequest])
+def test_every_key_of_a_funnel_is_documented(kind: type[Funnel]) -> None:
+    assert [key for key in kind.__struct_encode_fields__ if f"`{key}`" not in page("funnels.md")] == []
+
+
+def test_the_example_of_a_plan_has_neither_problem_nor_warning() -> None:
+    (example,) = examples("plan.md", "toml")
+    assert load_plan(example).warnings == ()
+
+
+def test_the_examples_of_the_wire_decode() -> None:
+    batch, answer = examples("api.md", "json")
+    assert msgspec.json.decode(batch, type=Batch).events[0].order == "A-1001"
+    assert len(msgspec.json.decode(answer, type=BatchAnswer).verdicts) == 3
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
