@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 
@@ -32,6 +33,7 @@ def add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _open(args: argparse.Namespace) -> KeyRing:
+    os.umask(0o077)
     return KeyRing(resolve(args)["data"], clock=lambda: time.time_ns() // 1_000_000)
 
 

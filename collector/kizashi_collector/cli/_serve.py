@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -21,7 +22,8 @@ from kizashi_schemas import KizashiError, PlanError
 __all__ = ["add_serve"]
 
 _log = logging.getLogger("kizashi.serve")
-_DRAIN_S = 10
+# With the second that aiohttp gets below, short of the 10 s after which container engines send SIGKILL.
+_DRAIN_S = 8
 _OPTIONS = (
     *("data", "plan", "host", "port", "store", "retention"),
     *("max_events", "max_body", "max_compressed", "max_pending"),
@@ -38,6 +40,9 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Until the event loop's own handlers are there; as process 1 of a container, SIGTERM would be ignored without one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    os.umask(0o077)  # the log and the keys are nobody else's business
     try:
         settings = resolve(args)
         if args.dev and not _is_loopback(settings["host"]):

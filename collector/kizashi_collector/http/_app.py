@@ -41,7 +41,7 @@ def make_app(services: Services) -> web.Application:
 def make_runner(services: Services) -> web.AppRunner:
     """Return a runner for the application. Bodies stay compressed until their size was checked."""
     return web.AppRunner(
-        make_app(services), access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=10.0
+        make_app(services), access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=1.0
     )
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import sys
 import zlib
 
-import zstandard
 from aiohttp import web
 
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES, Limits
 from kizashi_collector.ingest import Format
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 __all__ = ["batch_format", "read_body"]
 
@@ -23,8 +27,11 @@ _FORMATS: dict[str, Format] = {
 }
 _ENCODINGS = ("identity", "gzip", "zstd")
 _BIG = 32 * 1024
-_ZSTD_WINDOW = 8 * 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
+# A frame may ask for no more than 8 MiB of memory (RFC 8878, section 3.1.1.1.2).
+_ZSTD = {int(zstd.DecompressionParameter.window_log_max): 23}
+# Each member costs a copy of what comes after it, so their number is bounded too.
+_MAX_MEMBERS = 64
 
 
 def batch_format(request: web.Request) -> Format:
@@ -72,37 +79,23 @@ async def _read(request: web.Request, limit: int, encoding: str) -> bytes:
 
 
 def _decompress(body: bytes, encoding: str, limits: Limits) -> bytes:
+    """Decompress every member or frame, and stop one byte beyond the limit."""
     limit = limits.decoded_bytes
-    try:
-        decoded = _gunzip(body, limit) if encoding == "gzip" else _unzstd(body, limit)
-    except (zlib.error, EOFError, zstandard.ZstdError) as error:
-        raise ProblemError(400, "undecodable", f"the body is not {encoding}: {error}") from None
-    if len(decoded) > limit:
-        raise _too_large(limit, "identity")
-    return decoded
-
-
-def _gunzip(body: bytes, limit: int) -> bytes:
-    """Decompress every member, and stop one byte beyond the limit."""
     decoded = bytearray()
-    while body:
-        member = zlib.decompressobj(_GZIP)
-        decoded += member.decompress(body, limit + 1 - len(decoded))
-        if len(decoded) > limit:
-            break
-        if not member.eof:
-            raise EOFError("it ends in the middle")
-        body = member.unused_data
-    return bytes(decoded)
-
-
-def _unzstd(body: bytes, limit: int) -> bytes:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    with decompressor.stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
-        decoded = bytearray()
-        while len(decoded) <= limit and (part := reader.read(limit + 1 - len(decoded))):
-            decoded += part
-    return bytes(decoded)
+    try:
+        for _ in range(_MAX_MEMBERS):
+            member = zlib.decompressobj(_GZIP) if encoding == "gzip" else zstd.ZstdDecompressor(options=_ZSTD)
+            decoded += member.decompress(body, limit + 1 - len(decoded))
+            if len(decoded) > limit:
+                raise _too_large(limit, "identity")
+            if not member.eof:
+                raise EOFError("it ends in the middle")
+            body = member.unused_data
+            if not body:
+                return bytes(decoded)
+    except (zlib.error, EOFError, zstd.ZstdError) as error:
+        raise ProblemError(400, "undecodable", f"the body is not {encoding}: {error}") from None
+    raise ProblemError(400, "undecodable", f"the body has more than {_MAX_MEMBERS} {encoding} members; send one")
 
 
 def _too_large(limit: int, encoding: str) -> ProblemError:

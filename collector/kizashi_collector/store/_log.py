@@ -281,9 +281,11 @@ def _own(folder: Path) -> int:
     """Lock the folder for this process, or raise StoreError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreError(f"cannot use the data folder {folder}: {error}") from error
+        raise StoreError(
+            f"cannot use the data folder {folder}: {error}; it must be writable for user {os.getuid()}"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

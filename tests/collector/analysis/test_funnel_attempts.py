@@ -121,6 +121,12 @@ def test_unordered_step_k_counts_actors_with_any_k_plus_one_of_the_steps() -> No
     assert figures.steps[1].mean_ms == 3000
 
 
+def test_unordered_an_event_fills_the_furthest_step_that_it_fits() -> None:
+    # The first b takes step b and not "*", which leaves "*" to c; were it "*", c would fit nothing.
+    assert counts(ask(timeline("b@0 c@1"), "* b", order="unordered")) == [1, 1]
+    assert counts(ask(timeline("a@0 b@1 c@2"), "a * b", order="unordered")) == [1, 1, 1]
+
+
 def test_unordered_a_repeated_event_takes_no_second_step() -> None:
     assert counts(ask(timeline("a@0 a@1 a@2"), "a b", order="unordered")) == [1, 0]
 
@@ -236,6 +242,15 @@ def test_a_passed_optional_step_is_closed() -> None:
 
 def test_of_one_instant_optional_steps_are_taken_too_where_that_costs_no_depth() -> None:
     assert counts(ask(timeline("c@0 b@0 a@0"), "a b c", optional=[1])) == [1, 1, 1]
+
+
+def test_a_deeper_step_is_worth_more_than_a_taken_optional_one() -> None:
+    # At second 1, in the order b, c the attempt takes two steps and stands at c; in the order d, … it stands at d.
+    first, deep = Step(event="b", where={"properties.early": True}), Step(event="*", where={"properties.deep": True})
+    log = timeline("a@0 b@1[p.early=true] d@1[p.deep=true] e@2")
+    assert counts(ask(log, ["a", first, "c", deep, "e"], optional=[1, 2])) == [1, 1, 0, 1, 1]
+    both = timeline("a@0 b@1[p.deep=true,p.early=true] e@2")
+    assert counts(ask(both, ["a", first, "c", deep, "e"], optional=[1, 2])) == [1, 0, 0, 1, 1]
 
 
 # count

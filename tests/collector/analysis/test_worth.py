@@ -114,6 +114,11 @@ def test_restate_is_in_the_originals_currency() -> None:
     assert worth.declared(event(value=3 * YEN, currency="USD")) == 150_250_000
 
 
+def test_an_original_without_a_currency_takes_the_restatements() -> None:
+    worth = Worth(PLAN, [adjustment("restate", 5, 1 * YEN, currency="USD")])
+    assert worth.declared(event(value=None, currency=None)) == 150_250_000
+
+
 def test_restate_matters_only_where_the_plan_says_event() -> None:
     worth = Worth(PLAN, [adjustment("restate", 5, 1 * YEN, name="request")])
     assert worth.declared(event("request")) == 2_000 * YEN

@@ -183,5 +183,13 @@ async def test_dev_serves_without_keys(tmp_path: Path) -> None:
         collector.stop()
 
 
+async def test_nobody_else_can_read_what_it_keeps(tmp_path: Path) -> None:
+    with CollectorProcess(tmp_path / "data", environment={}) as collector:
+        await post(collector.url, [fresh()])
+        files = [tmp_path / "data", *(tmp_path / "data").iterdir()]
+        assert len(files) >= 4
+        assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
 def test_the_keys_of_the_tests_are_those_of_the_environment() -> None:
     assert set(KEYS) == {"KIZASHI_WRITE_KEY", "KIZASHI_READ_KEY", "KIZASHI_ADMIN_KEY"}
