@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo serve test lint bench docs clean
+.PHONY: demo serve test lint bench docs container-test clean
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
 	$(BIN)/python examples/demo.py
@@ -25,6 +25,9 @@ bench: $(INSTALLED)  ## ratios against limits measured in the same run; docs/ben
 docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 	$(BIN)/python schemas/generate_currencies.py
 	$(BIN)/python schemas/generate.py
+
+container-test:  ## builds the image on BASE and proves its promises; needs podman or docker
+	tests/container/build_and_run.sh $(BASE)
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
