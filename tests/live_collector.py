@@ -103,6 +103,7 @@ async def live_collector(
     log = SqliteLog(folder / "data", on_commit=metrics.commit)
     ring = KeyRing(folder / "data", clock=clock.now, given=KEYS) if keys else None
     plans = PlanBook(log, file)
+    await plans.load(clock.now())
     live.services = Services(
         log=log,
         answers=LogAnswers(log),

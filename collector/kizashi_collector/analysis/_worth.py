@@ -52,7 +52,7 @@ class Worth:
         if rule.value != "event":
             return rule.value
         for restatement in reversed(self._restated.get((event.name, event.order or ""), [])):
-            if event.currency in (None, restatement.currency):
+            if event.value is None or event.currency == restatement.currency:
                 return self._in_plan_currency(restatement.value, restatement.currency)
         return self.sent(event)
 

@@ -71,7 +71,7 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
     log = SqliteLog(settings["data"], max_pending=settings["max_pending"], on_commit=metrics.commit)
     try:
         plans = PlanBook(log, settings["plan"])
-        await plans.record(clock.now())
+        await plans.load(clock.now())
         keys = None if dev else KeyRing(settings["data"], clock=clock.now, given=given_keys())
         if keys is not None and keys.empty():
             _print_first_keys(keys)
@@ -132,7 +132,7 @@ async def _until_stopped(services: Services, host: str, port: int, stop: asyncio
 
 async def _reload(services: Services) -> None:
     try:
-        changed = await services.plans.reload(services.clock.now())
+        changed = await services.plans.load(services.clock.now())
     except PlanError as error:
         for problem in error.problems:
             _log.error("plan not changed: %s", problem)

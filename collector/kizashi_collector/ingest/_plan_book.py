@@ -23,51 +23,48 @@ class PlanHistory(Protocol):
     async def add_plan(self, plan_id: str, canonical: bytes, applied_at: int) -> None:
         """Append a plan."""
 
-    def last_plan(self) -> bytes | None:
+    async def last_plan(self) -> bytes | None:
         """The canonical form of the one applied last."""
 
 
 class PlanBook:
     """Holds the plan in force as `current`; None means that everything is stored and counted as it comes.
 
-    With a `file` that file rules: `reload` reads it again. Without, the last plan posted is in force, also after a
-    restart. Raises PlanError when the plan to begin with is broken.
+    With a `file` that file rules: `load` reads it again. Without, the last plan posted is in force, also after a
+    restart.
     """
 
     def __init__(self, history: PlanHistory, file: Path | None = None) -> None:
         self.file = file
-        self._history = history
-        stored = history.last_plan() if file is None else None
         self.current: Plan | None = None
-        if file is not None:
-            self.current = _read(file)
-        elif stored is not None:
-            self.current = load_plan_data(msgspec.json.decode(stored), filename="the stored plan")
+        self._history = history
 
-    async def reload(self, now: int) -> bool:
-        """Read the file again; True if the plan changed. A broken file raises PlanError and changes nothing."""
-        if self.file is None:
+    async def load(self, now: int) -> bool:
+        """Put the file's plan in force, or where no file rules the last one posted; True if the plan changed.
+
+        `now` is when, in milliseconds since 1970. Raises PlanError, and then nothing has changed.
+        """
+        stored = await self._history.last_plan()
+        if self.file is not None:
+            plan = _read(self.file)
+        elif stored is not None:
+            plan = load_plan_data(msgspec.json.decode(stored), filename="the stored plan")
+        else:
             return False
-        return await self._apply(_read(self.file), now)
+        return await self._apply(plan, now, stored)
 
     async def replace(self, plan: Plan, now: int) -> bool:
         """Put a posted plan in force; True if it changed. Raises PlanRuledByFileError, StoreError."""
         if self.file is not None:
             raise PlanRuledByFileError(f"the plan is read from {self.file.name}; change that file and send SIGHUP")
-        return await self._apply(plan, now)
+        return await self._apply(plan, now, await self._history.last_plan())
 
-    async def record(self, now: int) -> None:
-        """Append the plan in force to the history if it is not the last one there."""
-        plan = self.current
-        if plan is not None and self._history.last_plan() != plan.canonical:
+    async def _apply(self, plan: Plan, now: int, stored: bytes | None) -> bool:
+        changed = self.current is None or plan.id != self.current.id
+        if plan.canonical != stored:
             await self._history.add_plan(plan.id, plan.canonical, now)
-
-    async def _apply(self, plan: Plan, now: int) -> bool:
-        if self.current is not None and plan.id == self.current.id:
-            return False
-        await self._history.add_plan(plan.id, plan.canonical, now)
         self.current = plan
-        return True
+        return changed
 
 
 def _read(file: Path) -> Plan:

@@ -2,7 +2,7 @@
 
 from kizashi_collector.store._answers import LogAnswers
 from kizashi_collector.store._keys import SCOPES, Key, KeyRing, Scope
-from kizashi_collector.store._log import MAX_REJECTED, CommitReport, SqliteLog
+from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._protocol import (
     Answers,
     Candidate,
@@ -15,6 +15,7 @@ from kizashi_collector.store._protocol import (
     StoreError,
     SummaryReport,
 )
+from kizashi_collector.store._writer import MAX_REJECTED, CommitReport
 
 __all__ = [
     "MAX_REJECTED",

@@ -5,65 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import logging
 import os
-import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._protocol import (
-    Candidate,
-    NameSeen,
-    Outcome,
-    RejectedRow,
-    StoreBusyError,
-    StoreError,
-)
-from kizashi_collector.store._rows import COLUMNS, INSERT, from_row, to_row
+from kizashi_collector.store._protocol import Candidate, NameSeen, Outcome, RejectedRow, StoreError
+from kizashi_collector.store._rows import COLUMNS, from_row
 from kizashi_collector.store._schema import log_migrations
-from kizashi_collector.store._verdicts import Judge
+from kizashi_collector.store._writer import CommitReport, Writer
 
-__all__ = ["MAX_REJECTED", "CommitReport", "SqliteLog"]
+__all__ = ["SqliteLog", "scan"]
 
-MAX_REJECTED = 100_000
-"""So many rejected events are kept; the oldest go first."""
-
-_GROUP_EVENTS = 10_000
 _READERS = 2
-_log = logging.getLogger("kizashi.store")
 T = TypeVar("T")
-
-
-class CommitReport(Struct, frozen=True):
-    """One transaction: how many requests and events it held, and how many seconds it took, fsync included."""
-
-    requests: int
-    events: int
-    seconds: float
-
-
-class _Request(Struct):
-    candidates: Sequence[Candidate]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[list[Outcome]]
 
 
 class SqliteLog:
     """The log in `folder`, which one process may own at a time.
 
-    Durable means SQLite's WAL with `synchronous=FULL`: the transaction is fsynced before anybody is answered. All
-    requests that wait while a transaction is on its way to the disk go together into the next one (group commit).
-    `max_pending` bounds the events that wait; beyond it `append` raises StoreBusyError. Opening raises StoreError
-    when the folder cannot be used or another process owns it.
+    Durable means SQLite's WAL with `synchronous=FULL`: the transaction is fsynced before anybody is answered.
+    `max_pending` bounds the events that wait; beyond it `append` raises StoreBusyError. Opening raises StoreError when
+    the folder cannot be used or another process owns it.
     """
 
     def __init__(
@@ -75,27 +44,25 @@ class SqliteLog:
     ) -> None:
         self.path = folder / "log.db"
         self._lock = _own(folder)
-        self._max_pending = max_pending
-        self._pending = 0
-        self._on_commit = on_commit
-        self._trouble: str | None = None
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         try:
-            self._writer = self._open()
+            connection = self._open()
         except (sqlite3.Error, OSError) as error:
             os.close(self._lock)
             raise StoreError(f"cannot open {self.path}: {error}; check the volume's space and rights") from error
+        self._writer = Writer(connection, max_pending=max_pending, on_commit=on_commit)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="kizashi-read")
-        self._thread = threading.Thread(target=self._write_forever, name="kizashi-write", daemon=True)
-        self._thread.start()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        log_migrations.apply(Database(connection))
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            log_migrations.apply(Database(connection))
+        except BaseException:
+            connection.close()
+            raise
         # Transactions are opened and closed by name from here on.
         connection.isolation_level = None
         return connection
@@ -104,85 +71,24 @@ class SqliteLog:
 
     async def append(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         """Keep what is new; see Log.append."""
-        if self._pending + len(candidates) > self._max_pending:
-            raise StoreBusyError(f"{self._pending} events wait to be written, {self._max_pending} may; try again soon")
-        self._pending += len(candidates)
-        loop = asyncio.get_running_loop()
-        request = _Request(candidates, loop, loop.create_future())
-        self._requests.put(request)
-        try:
-            # Shielded: when the client is gone, the events are written all the same and the thread sets a live future.
-            return await asyncio.shield(request.future)
-        finally:
-            self._pending -= len(candidates)
+        return await self._writer.append(candidates)
 
-    def _write_forever(self) -> None:
-        closing = False
-        while not closing:
-            group = [self._requests.get()]
-            events = 0
-            while events < _GROUP_EVENTS:
-                last = group[-1]
-                events += len(last.candidates) if last is not None else 0
-                try:
-                    group.append(self._requests.get_nowait())
-                except queue.Empty:
-                    break
-            closing = None in group
-            requests = [request for request in group if request is not None]
-            if requests:
-                self._commit_for(requests)
+    async def add_plan(self, plan_id: str, canonical: bytes, applied_at: int) -> None:
+        """Append a plan to the history of plans. Raises StoreError."""
+        row = (applied_at, plan_id, canonical)
+        sql = "INSERT INTO plans (applied_at, plan_id, canonical) VALUES (?, ?, ?)"
+        await self._writer.run(lambda connection: connection.execute(sql, row).rowcount)
 
-    def _commit_for(self, requests: list[_Request]) -> None:
-        began = time.perf_counter()
-        try:
-            outcomes = self._commit([candidate for request in requests for candidate in request.candidates])
-        except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
-            self._fail(requests, error)
-            return
-        self._trouble = None
-        self._on_commit(CommitReport(len(requests), len(outcomes), time.perf_counter() - began))
-        for request in requests:
-            count = len(request.candidates)
-            _answer(request, outcomes[:count])
-            outcomes = outcomes[count:]
+    def pending(self) -> int:
+        """How many events wait to be written."""
+        return self._writer.pending
 
-    def _commit(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        connection = self._writer
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            judge = Judge(connection, candidates)
-            outcomes = [judge.judge(candidate) for candidate in candidates]
-            connection.executemany(INSERT, map(to_row, judge.accepted))
-            self._keep_rejected(candidates, outcomes)
-            if not candidates:
-                connection.execute("PRAGMA user_version = 1")  # an empty batch asks whether the disk takes a write
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return outcomes
-
-    def _keep_rejected(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> None:
-        rows = [
-            (candidate.received_at, candidate.id, outcome.code, outcome.message, candidate.body)
-            for candidate, outcome in zip(candidates, outcomes, strict=True)
-            if outcome.verdict == "rejected"
-        ]
-        if rows:
-            self._writer.executemany(
-                "INSERT INTO rejected (received_at, id, code, message, body) VALUES (?, ?, ?, ?, ?)", rows
-            )
-            self._writer.execute(
-                "DELETE FROM rejected WHERE seq <= (SELECT max(seq) FROM rejected) - ?", (MAX_REJECTED,)
-            )
-
-    def _fail(self, requests: list[_Request], error: Exception) -> None:
-        self._trouble = f"cannot write {self.path.name}: {error}"
-        _log.error("cannot write %s: %s; check the volume's space and rights", self.path, error)
-        for request in requests:
-            _answer(request, StoreError(self._trouble))
+    async def check(self) -> str | None:
+        """Why the log cannot take events now, or None; see Log.check."""
+        if self._writer.trouble is not None:
+            with contextlib.suppress(StoreError):
+                await self.append([])
+        return self._writer.trouble
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -229,50 +135,17 @@ class SqliteLog:
         sql = "SELECT name, count(*), max(time) FROM events WHERE adjust IS NULL GROUP BY name ORDER BY name"
         return await self.read(lambda connection: [NameSeen(*row) for row in connection.execute(sql)])
 
-    # -- the rest -----------------------------------------------------------------------------------------------------
-
-    async def add_plan(self, plan_id: str, canonical: bytes, applied_at: int) -> None:
-        """Append a plan to the history of plans. Raises StoreError."""
-
-        def write() -> None:
-            connection = sqlite3.connect(self.path, timeout=10)
-            try:
-                connection.execute("PRAGMA synchronous=FULL")
-                with connection:
-                    connection.execute(
-                        "INSERT INTO plans (applied_at, plan_id, canonical) VALUES (?, ?, ?)",
-                        (applied_at, plan_id, canonical),
-                    )
-            except sqlite3.Error as error:
-                raise StoreError(f"cannot keep the plan: {error}") from error
-            finally:
-                connection.close()
-
-        await asyncio.get_running_loop().run_in_executor(self._pool, write)
-
-    def last_plan(self) -> bytes | None:
+    async def last_plan(self) -> bytes | None:
         """The canonical form of the plan that was applied last, or None."""
-        row = self._writer.execute("SELECT canonical FROM plans ORDER BY seq DESC LIMIT 1").fetchone()
+        sql = "SELECT canonical FROM plans ORDER BY seq DESC LIMIT 1"
+        row = await self.read(lambda connection: connection.execute(sql).fetchone())
         return None if row is None else row[0]
-
-    def pending(self) -> int:
-        """How many events wait to be written."""
-        return self._pending
-
-    async def check(self) -> str | None:
-        """Why the log cannot take events now, or None; see Log.check."""
-        if self._trouble is not None:
-            with contextlib.suppress(StoreError):
-                await self.append([])
-        return self._trouble
 
     async def close(self) -> None:
         """Write what waits, then release files and lock; see Log.close."""
-        self._requests.put(None)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._thread.join)
-        await loop.run_in_executor(None, self._pool.shutdown)
-        for connection in [*self._readers, self._writer]:
+        await self._writer.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        for connection in self._readers:
             connection.close()
         os.close(self._lock)
 
@@ -292,21 +165,6 @@ def _own(folder: Path) -> int:
         os.close(lock)
         raise StoreError(f"{folder} belongs to another running collector; stop it, or use another --data") from None
     return lock
-
-
-def _answer(request: _Request, result: list[Outcome] | Exception) -> None:
-    def settle() -> None:
-        if request.future.cancelled():
-            return
-        if isinstance(result, Exception):
-            request.future.set_exception(result)
-        else:
-            request.future.set_result(result)
-
-    try:
-        request.loop.call_soon_threadsafe(settle)
-    except RuntimeError:  # the loop is closed: nobody waits any more
-        _log.debug("a commit finished after its event loop")
 
 
 def scan(connection: sqlite3.Connection, condition: str, parameters: Sequence[object]) -> Iterator[LoggedEvent]:

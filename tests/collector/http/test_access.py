@@ -150,5 +150,5 @@ async def test_a_plan_file_rules(tmp_path: Path) -> None:
         assert posted == (409, "plan_file_rules")
         before = (await collector.summary()).plan
         (tmp_path / "plan.toml").write_text('currency = "USD"\n', encoding="utf-8")
-        assert await collector.services.plans.reload(0)
+        assert await collector.services.plans.load(0)
         assert (await collector.summary()).plan != before

@@ -13,7 +13,7 @@ import pytest
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import Candidate, CommitReport, Refusal, SqliteLog, StoreError
-from kizashi_collector.store import _log as log_module
+from kizashi_collector.store import _writer as writer_module
 
 
 def candidate(number: int, **fields: Any) -> Candidate:
@@ -47,7 +47,9 @@ async def test_what_is_acknowledged_is_there_after_opening_again(tmp_path: Path)
 
 async def test_the_log_is_synced_in_full_before_it_answers(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
-    pragma = {name: log._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    pragma = {
+        name: log._writer.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    }
     assert pragma == {"journal_mode": "wal", "synchronous": 2}
     await log.close()
 
@@ -106,13 +108,13 @@ async def test_a_failed_transaction_keeps_nothing_and_the_log_recovers(tmp_path:
     log = SqliteLog(tmp_path)
     await log.append([candidate(1)])
     # A full disk, as SQLite tells it: no page may be added.
-    pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
-    log._writer.execute(f"PRAGMA max_page_count = {pages}")
+    pages = log._writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    log._writer.connection.execute(f"PRAGMA max_page_count = {pages}")
     large = candidate(2, properties={f"p{n}": "x" * 5_000 for n in range(10)})
     with pytest.raises(StoreError, match="full"):
         await log.append([candidate(3), large])
-    assert "full" in (log._trouble or "")
-    log._writer.execute("PRAGMA max_page_count = 1000000")
+    assert "full" in (log._writer.trouble or "")
+    log._writer.connection.execute("PRAGMA max_page_count = 1000000")
     assert await log.check() is None
     assert [event.id for event in await log.newest(10)] == ["e1"]
     assert [outcome.verdict for outcome in await log.append([candidate(3), large])] == ["accepted", "accepted"]
@@ -129,7 +131,7 @@ async def test_an_error_in_one_group_fails_every_request_of_it_and_no_other(tmp_
 
 
 async def test_the_oldest_rejected_events_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_module, "MAX_REJECTED", 3)
+    monkeypatch.setattr(writer_module, "MAX_REJECTED", 3)
     log = SqliteLog(tmp_path)
     for number in range(5):
         refusal = Refusal("bad_name", "no")

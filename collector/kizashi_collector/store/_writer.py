@@ -1,0 +1,205 @@
+"""The one thread that writes: it commits for everybody who waits, and answers when all of it is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from kizashi_collector.store._protocol import Candidate, Outcome, StoreBusyError, StoreError
+from kizashi_collector.store._rows import INSERT, to_row
+from kizashi_collector.store._verdicts import Judge
+
+__all__ = ["MAX_REJECTED", "CommitReport", "Writer"]
+
+MAX_REJECTED = 100_000
+"""So many rejected events are kept; the oldest go first."""
+
+_GROUP_EVENTS = 10_000
+_log = logging.getLogger("kizashi.store")
+T = TypeVar("T")
+
+
+class CommitReport(Struct, frozen=True):
+    """One transaction: how many requests and events it held, and how many seconds it took, fsync included."""
+
+    requests: int
+    events: int
+    seconds: float
+
+
+class _Waiter(Struct, frozen=True, eq=False):
+    """Somebody in an event loop who waits for what the thread does."""
+
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+
+    def answer(self, result: object) -> None:
+        """Wake the waiter with a result or, if it is one, an exception. Callable from any thread."""
+
+        def settle() -> None:
+            if self.future.cancelled():
+                return
+            if isinstance(result, Exception):
+                self.future.set_exception(result)
+            else:
+                self.future.set_result(result)
+
+        try:
+            self.loop.call_soon_threadsafe(settle)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            _log.debug("a transaction finished after its event loop")
+
+
+class _Batch(Struct, frozen=True, eq=False):
+    candidates: Sequence[Candidate]
+    waiter: _Waiter
+
+
+class _Work(Struct, frozen=True, eq=False):
+    do: Callable[[sqlite3.Connection], object]
+    waiter: _Waiter
+
+
+class Writer:
+    """Owns the writing connection. All batches that wait while a transaction is on its way to the disk go together
+    into the next one (group commit); any other write is a transaction of its own, in the order of asking.
+
+    `max_pending` bounds the events that wait.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, *, max_pending: int, on_commit: Callable[[CommitReport], None]
+    ) -> None:
+        self.connection = connection
+        self.pending = 0
+        self.trouble: str | None = None
+        self._max_pending = max_pending
+        self._on_commit = on_commit
+        self._queue: queue.SimpleQueue[_Batch | _Work | None] = queue.SimpleQueue()
+        self._aside: list[_Work | None] = []
+        self._thread = threading.Thread(target=self._work_forever, name="kizashi-write", daemon=True)
+        self._thread.start()
+
+    async def append(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """Judge and keep candidates; return their outcomes once they are durable. See Log.append."""
+        if self.pending + len(candidates) > self._max_pending:
+            raise StoreBusyError(f"{self.pending} events wait to be written, {self._max_pending} may; try again soon")
+        self.pending += len(candidates)
+        waiter = _waiter()
+        self._queue.put(_Batch(candidates, waiter))
+        try:
+            # Shielded: when the client is gone, the events are written all the same, and the future stays alive for it.
+            outcomes: list[Outcome] = await asyncio.shield(waiter.future)
+        finally:
+            self.pending -= len(candidates)
+        return outcomes
+
+    async def run(self, do: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `do` in a transaction of its own; return its result once it is durable. Raises StoreError."""
+        waiter = _waiter()
+        self._queue.put(_Work(do, waiter))
+        result: T = await asyncio.shield(waiter.future)
+        return result
+
+    async def close(self) -> None:
+        """Finish what waits, and close the connection."""
+        self._queue.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self.connection.close()
+
+    # -- in the thread ------------------------------------------------------------------------------------------------
+
+    def _work_forever(self) -> None:
+        while (item := self._take()) is not None:
+            if isinstance(item, _Work):
+                self._do(item)
+            else:
+                self._commit(self._gather(item))
+
+    def _take(self) -> _Batch | _Work | None:
+        return self._aside.pop() if self._aside else self._queue.get()
+
+    def _gather(self, first: _Batch) -> list[_Batch]:
+        """All batches that wait already, up to the first thing that is none."""
+        batches, events = [first], len(first.candidates)
+        while events < _GROUP_EVENTS:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(item, _Batch):
+                self._aside.append(item)
+                break
+            batches.append(item)
+            events += len(item.candidates)
+        return batches
+
+    def _do(self, work: _Work) -> None:
+        try:
+            result = self._transaction(work.do)
+        except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever
+            work.waiter.answer(StoreError(f"cannot write: {error}"))
+        else:
+            work.waiter.answer(result)
+
+    def _commit(self, batches: list[_Batch]) -> None:
+        candidates = [candidate for batch in batches for candidate in batch.candidates]
+        began = time.perf_counter()
+        try:
+            outcomes = self._transaction(lambda connection: _keep(connection, candidates))
+        except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
+            self.trouble = f"cannot write: {error}"
+            _log.error("cannot write: %s; check the volume's space and rights", error)
+            for batch in batches:
+                batch.waiter.answer(StoreError(self.trouble))
+            return
+        self.trouble = None
+        self._on_commit(CommitReport(len(batches), len(outcomes), time.perf_counter() - began))
+        for batch in batches:
+            batch.waiter.answer(outcomes[: len(batch.candidates)])
+            outcomes = outcomes[len(batch.candidates) :]
+
+    def _transaction(self, do: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = do(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+
+def _waiter() -> _Waiter:
+    loop = asyncio.get_running_loop()
+    return _Waiter(loop, loop.create_future())
+
+
+def _keep(connection: sqlite3.Connection, candidates: Sequence[Candidate]) -> list[Outcome]:
+    """Judge the candidates, insert the accepted, keep the rejected; in the open transaction."""
+    judge = Judge(connection, candidates)
+    outcomes = [judge.judge(candidate) for candidate in candidates]
+    connection.executemany(INSERT, map(to_row, judge.accepted))
+    rejected = [
+        (candidate.received_at, candidate.id, outcome.code, outcome.message, candidate.body)
+        for candidate, outcome in zip(candidates, outcomes, strict=True)
+        if outcome.verdict == "rejected"
+    ]
+    if rejected:
+        connection.executemany(
+            "INSERT INTO rejected (received_at, id, code, message, body) VALUES (?, ?, ?, ?, ?)", rejected
+        )
+        connection.execute("DELETE FROM rejected WHERE seq <= (SELECT max(seq) FROM rejected) - ?", (MAX_REJECTED,))
+    if not candidates:
+        connection.execute("PRAGMA user_version = 1")  # an empty batch asks whether the disk takes a write
+    return outcomes
