@@ -1,1 +1,1 @@
-"""Brute-force readings of the design's text, written apart from the code that they judge: slow, plain, literal."""
+"""Brute-force readings of the rules, written apart from the code that they judge: slow, plain, literal."""

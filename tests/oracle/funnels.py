@@ -1,4 +1,4 @@
-"""Funnels by brute force: section 5 of the design, read word for word.
+"""Funnels by brute force: the rules of docs/funnels.md, read word for word.
 
 Nothing here is meant to be fast. The events of one instant are tried in every order there is; every attempt is run
 from its first event through the whole log. Steps and exclusions count from 0. Times are milliseconds, money micros.

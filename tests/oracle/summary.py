@@ -1,4 +1,4 @@
-"""The summary and its clock fields by brute force: section 4 of the design, read word for word. Money is micros."""
+"""The summary and its clock fields by brute force: the rules of docs/api.md, read word for word. Money is micros."""
 
 from __future__ import annotations
 

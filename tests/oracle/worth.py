@@ -1,4 +1,4 @@
-"""What one event is worth, section 4 "Adjustments" and section 6, sentence by sentence. Money is micros."""
+"""What one event is worth: the rules of docs/plan.md, sentence by sentence. Money is micros."""
 
 from __future__ import annotations
 

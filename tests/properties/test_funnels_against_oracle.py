@@ -1,4 +1,4 @@
-"""Two readings of section 5 meet: `evaluate_funnel` must equal the brute force, entirely."""
+"""Two readings of the rules of funnels meet: `evaluate_funnel` must equal the brute force, entirely."""
 
 from __future__ import annotations
 

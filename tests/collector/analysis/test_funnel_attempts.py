@@ -1,4 +1,4 @@
-"""Section 5 of the design, sentence by sentence: which events take which steps, and which attempt counts."""
+"""The rules of docs/funnels.md, sentence by sentence: which events take which steps, and which attempt counts."""
 
 from __future__ import annotations
 

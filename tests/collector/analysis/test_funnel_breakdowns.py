@@ -1,4 +1,4 @@
-"""Section 5 of the design, sentence by sentence: `by` and `attribution`."""
+"""The rules of docs/funnels.md, sentence by sentence: `by` and `attribution`."""
 
 from __future__ import annotations
 

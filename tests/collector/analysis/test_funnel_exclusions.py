@@ -1,4 +1,4 @@
-"""Section 5 of the design, sentence by sentence: exclusions."""
+"""The rules of docs/funnels.md, sentence by sentence: exclusions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The summary's columns: section 4 of the design, sentence by sentence."""
+"""The summary's columns: the rules of docs/api.md, sentence by sentence."""
 
 from __future__ import annotations
 

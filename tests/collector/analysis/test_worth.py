@@ -1,4 +1,4 @@
-"""What an event is worth under a plan, net of adjustments: sections 4 and 6 of the design."""
+"""What an event is worth under a plan, net of adjustments: the rules of docs/plan.md."""
 
 from __future__ import annotations
 
