@@ -1,0 +1,8 @@
+"""`python -m kizashi` is the command `kizashi`."""
+
+import sys
+
+from kizashi._cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Waiting for the worker from an event loop. Apart, so that no process without a loop imports asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kizashi._pipeline import Pipeline
+from kizashi._queue import Watcher
+
+__all__ = ["aflush"]
+
+
+async def aflush(pipeline: Pipeline, seconds: float) -> bool:
+    """Wait up to `seconds` until everything tracked so far is settled, leaving the loop free; tell whether it is."""
+    queue = pipeline.queue
+    loop = asyncio.get_running_loop()
+    settled = asyncio.Event()
+
+    def wake() -> None:
+        # Called by the worker, perhaps after the loop was closed by somebody who lost patience.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settled.set)
+
+    watcher = Watcher(pipeline.begin_flush(), wake)
+    queue.watch(watcher)
+    try:
+        if not pipeline.start():
+            return queue.wait_settled(watcher.target, 0.0)
+        async with asyncio.timeout(max(seconds, 0.0)):
+            await settled.wait()
+    except TimeoutError:
+        return queue.wait_settled(watcher.target, 0.0)
+    else:
+        return True
+    finally:
+        queue.unwatch(watcher)

@@ -1,0 +1,85 @@
+"""What an answer of the collector means for the batch that was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import msgspec
+from msgspec import Struct
+
+from kizashi._transport import Answer
+from kizashi_schemas import BatchAnswer
+
+__all__ = ["Judged", "Refused", "Unanswered", "read_answer"]
+
+
+class Judged(Struct, frozen=True):
+    """The collector gave a verdict on every event. `retry` holds the places of those to send again."""
+
+    rejected: int
+    retry: tuple[int, ...]
+    code: str | None
+    """The code of the first rejection, for the log."""
+
+
+class Refused(Struct, frozen=True):
+    """The collector refused the batch for what it is: 400, 413 or 422. `reason` is that of a lone event's drop."""
+
+    reason: str
+    words: str
+
+
+class Unanswered(Struct, frozen=True):
+    """Nothing is settled: all of it must be sent again."""
+
+    words: str
+
+
+_REFUSALS = {400: "invalid", 413: "too_large", 422: "invalid"}
+_decode = msgspec.json.Decoder(BatchAnswer).decode
+
+
+def read_answer(answer: Answer, ids: Sequence[str]) -> Judged | Refused | Unanswered:
+    """Read the answer to a batch of events with these ids.
+
+    Only a 2xx whose body accounts for every event settles anything: a login page, a redirect or a cut answer does not.
+    A key or address that is refused (401, 403, 404) counts as an outage, since either may be mended while we wait.
+    """
+    words = f"{answer.status} {_phrase(answer.status)}".rstrip()
+    if reason := _REFUSALS.get(answer.status):
+        return Refused(reason, words)
+    if not 200 <= answer.status < 300:
+        return Unanswered(words)
+    try:
+        verdicts = _decode(answer.body)
+    except msgspec.DecodeError:
+        return Unanswered(f"{words}, but not a collector's answer")
+    return _judge(verdicts, ids) or Unanswered(f"{words}, but verdicts that do not fit the batch")
+
+
+def _judge(answer: BatchAnswer, ids: Sequence[str]) -> Judged | None:
+    places: set[int] = set()
+    retry: list[int] = []
+    counts = {"duplicate": 0, "rejected": 0, "retry": 0}
+    code = None
+    for verdict in answer.verdicts:
+        if verdict.index >= len(ids) or verdict.index in places or verdict.id not in (None, ids[verdict.index]):
+            return None
+        places.add(verdict.index)
+        counts[verdict.verdict] += 1
+        if verdict.verdict == "retry":
+            retry.append(verdict.index)
+        elif verdict.verdict == "rejected":
+            code = code or verdict.code
+    told = (answer.duplicates, answer.rejected)
+    if told != (counts["duplicate"], counts["rejected"]) or answer.accepted != len(ids) - len(places):
+        return None
+    return Judged(counts["rejected"], tuple(sorted(retry)), code)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,56 @@
+"""The program `kizashi`: what the base install can do, and the commands that other distributions' parts add."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+from kizashi._plan_commands import add_plan
+from kizashi._version import __version__
+
+__all__ = ["ENTRY_POINT_GROUP", "main"]
+
+ENTRY_POINT_GROUP = "kizashi.commands"
+"""Entry points here load to `add(subparsers)`, which adds a parser and sets its default `run(args) -> int`."""
+
+_OWN = ("plan",)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the process's exit status: 0 done, 1 not in order, 2 used wrongly."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="kizashi", description="Micro-conversions with a value: the tracking plan, the collector, its answers."
+    )
+    parser.add_argument("--version", action="version", version=f"kizashi {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    add_plan(commands)
+    # What this install can do by itself starts without loading anybody else's code, and works if that is broken.
+    if arguments[:1] not in [[name] for name in _OWN]:
+        for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+            _add(entry, commands)
+    args, rest = parser.parse_known_args(arguments)
+    if rest and not getattr(args, "takes_anything", False):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    run: Callable[[argparse.Namespace], int] = args.run
+    return run(args)
+
+
+def _add(entry: EntryPoint, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add one command, or a stand-in that says how to install it."""
+    try:
+        add = entry.load()
+    except ModuleNotFoundError:
+        stub = commands.add_parser(
+            entry.name, add_help=False, help="needs the server: pip install 'kizashi[collector]'"
+        )
+        stub.set_defaults(run=_missing, takes_anything=True)
+    else:
+        add(commands)
+
+
+def _missing(args: argparse.Namespace) -> int:
+    print(f"kizashi {args.command} needs the server: pip install 'kizashi[collector]'", file=sys.stderr)
+    return 2

@@ -1,0 +1,165 @@
+"""The options of a client, checked once."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from kizashi._errors import ConfigurationError
+
+__all__ = ["MAX_BATCH_EVENTS", "Endpoint", "Options", "read_options"]
+
+MAX_BATCH_EVENTS = 2_500
+"""The collector takes no more events in one request."""
+
+_MEBI = 1024 * 1024
+
+
+class Endpoint(Struct, frozen=True):
+    """Where the collector listens."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}{self.path}"
+
+
+class Options(Struct, kw_only=True, frozen=True):
+    """A client's options. The repr never shows the key."""
+
+    endpoint: Endpoint | None
+    key: str | None
+    max_queue_events: int
+    max_queue_bytes: int
+    batch_size: int
+    flush_interval: float
+    timeout: float
+    exit_timeout: float
+    gzip: bool
+    strict: bool
+    source: dict[str, str]
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__} | {
+            "endpoint": None if self.endpoint is None else str(self.endpoint),
+            "key": None if self.key is None else "…",
+        }
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def read_options(
+    *,
+    endpoint: str | None,
+    key: str | None,
+    max_queue_events: int,
+    max_queue_bytes: int,
+    batch_size: int,
+    flush_interval: float,
+    timeout: float,
+    exit_timeout: float,
+    gzip: bool,
+    strict: bool,
+    source: Mapping[str, str] | None,
+    needs_endpoint: bool = True,
+    environ: Mapping[str, str] = os.environ,
+) -> Options:
+    """Check the options, taking endpoint and key from the environment where they are None.
+
+    Raises ConfigurationError, whose message names the option, what was given (but never the key) and what may be.
+    """
+    return Options(
+        endpoint=_endpoint(
+            endpoint if endpoint is not None else environ.get("KIZASHI_ENDPOINT") or None, needs_endpoint
+        ),
+        key=_key(key if key is not None else environ.get("KIZASHI_KEY") or None),
+        max_queue_events=_whole("max_queue_events", max_queue_events, 1, 100_000_000),
+        max_queue_bytes=_whole("max_queue_bytes", max_queue_bytes, 65_536, _MEBI * _MEBI),
+        batch_size=_whole("batch_size", batch_size, 1, MAX_BATCH_EVENTS),
+        flush_interval=_seconds("flush_interval", flush_interval, 0.0, 3_600.0),
+        timeout=_seconds("timeout", timeout, 0.001, 600.0),
+        exit_timeout=_seconds("exit_timeout", exit_timeout, 0.0, 600.0),
+        gzip=_flag("gzip", gzip),
+        strict=_flag("strict", strict),
+        source=_source(source),
+    )
+
+
+def _endpoint(url: object, needed: bool) -> Endpoint | None:
+    if url is None and not needed:
+        return None
+    if url is None:
+        raise ConfigurationError("endpoint is missing; pass endpoint='http://collector:8700' or set KIZASHI_ENDPOINT")
+    # Imported late: most of what urllib.parse loads is of no use to a process that only imports kizashi.
+    from urllib.parse import urlsplit
+
+    remedy = "write http://host:port or https://host, with a path if the collector is mounted below one"
+    if not isinstance(url, str):
+        raise ConfigurationError(f"endpoint is of type {type(url).__name__}, not text; {remedy}")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"endpoint is not a URL ({error}); {remedy}") from None
+    # The URL itself is not repeated here: somebody may have written a password into it.
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"endpoint has scheme {parts.scheme!r} and host {host!r}; {remedy}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"endpoint carries a user, query or fragment; the key is an option of its own; {remedy}"
+        )
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ConfigurationError(f"endpoint has characters that no URL has; {remedy}")
+    secure = parts.scheme == "https"
+    return Endpoint(secure, host, port if port is not None else 443 if secure else 80, parts.path.rstrip("/"))
+
+
+def _key(key: object) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, str) or not key.isascii() or not key.isprintable() or " " in key or not key:
+        raise ConfigurationError(
+            "key is not one line of visible ASCII characters; copy it as `kizashi serve` printed it"
+        )
+    return key
+
+
+def _whole(name: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigurationError(f"{name} is {value!r}; give a whole number from {least} to {most}")
+    return value
+
+
+def _seconds(name: str, value: object, least: float, most: float) -> float:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not known or not least <= float(str(value)) <= most:
+        raise ConfigurationError(f"{name} is {value!r}; give seconds from {least:g} to {most:g}")
+    return float(str(value))
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is {value!r}; give True or False")
+    return value
+
+
+def _source(source: object) -> dict[str, str]:
+    if source is None:
+        return {}
+    if not isinstance(source, Mapping):
+        raise ConfigurationError(
+            f"source is of type {type(source).__name__}; give a mapping such as {{'channel': 'app'}}"
+        )
+    from kizashi._errors import UsageError
+    from kizashi._fields import check_source
+
+    try:
+        return check_source(dict(source))
+    except UsageError as error:
+        raise ConfigurationError(f"source cannot be the default of every event: {error}") from None

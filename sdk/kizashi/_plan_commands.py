@@ -1,0 +1,127 @@
+"""`kizashi plan check` and `kizashi plan diff`: the tracking plan, before it reaches a collector."""
+
+# ruff: noqa: T201 - a command prints
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kizashi_schemas import PlanError
+from kizashi_schemas.plan import Plan, load_plan
+
+__all__ = ["add_plan", "compare"]
+
+
+def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `plan`."""
+    plan = commands.add_parser("plan", help="check and compare tracking plans")
+    actions = plan.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    check = actions.add_parser("check", help="say whether a plan is in order, and what is not")
+    check.add_argument("plan", type=Path, help="a plan in TOML")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+    check.set_defaults(run=_check)
+
+    diff = actions.add_parser("diff", help="say what changed from one plan to the other, key by key")
+    diff.add_argument("old", type=Path, help="the plan as it was")
+    diff.add_argument("new", type=Path, help="the plan as it will be")
+    diff.add_argument("--json", action="store_true", help="print one JSON object")
+    diff.set_defaults(run=_diff)
+
+
+def _check(args: argparse.Namespace) -> int:
+    try:
+        plan = _load(args.plan)
+    except PlanError as error:
+        return _complain(error, as_json=args.json)
+    counts = {
+        "events": len(plan.events),
+        "finals": len(plan.finals),
+        "funnels": len(plan.funnels),
+        "summaries": len(plan.summaries),
+    }
+    if args.json:
+        print(json.dumps({"ok": True, "plan": plan.id, **counts, "warnings": list(plan.warnings)}, ensure_ascii=False))
+        return 0
+    for warning in plan.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    told = ", ".join(
+        f"{counts[key]} {one if counts[key] == 1 else many}"
+        for key, one, many in (
+            ("events", "event", "events"),
+            ("finals", "final conversion", "final conversions"),
+            ("funnels", "funnel", "funnels"),
+            ("summaries", "summary", "summaries"),
+        )
+    )
+    print(f"OK {args.plan}: plan {plan.id}, {told}")
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    try:
+        old, new = _load(args.old), _load(args.new)
+    except PlanError as error:
+        return _complain(error, as_json=args.json)
+    added, removed, changed = compare(old.document(), new.document())
+    if args.json:
+        differences = {key: {"from": before, "to": after} for key, (before, after) in changed.items()}
+        print(
+            json.dumps(
+                {"from": old.id, "to": new.id, "added": added, "removed": removed, "changed": differences},
+                ensure_ascii=False,
+            )
+        )
+        return 0
+    lines = {key: f"+ {key} = {_text(value)}" for key, value in added.items()}
+    lines |= {key: f"- {key} = {_text(value)}" for key, value in removed.items()}
+    lines |= {key: f"~ {key}: {_text(before)} → {_text(after)}" for key, (before, after) in changed.items()}
+    for key in sorted(lines):
+        print(lines[key])
+    print(f"{old.id} → {new.id}: {len(added)} added, {len(removed)} removed, {len(changed)} changed")
+    return 0
+
+
+def compare(old: object, new: object) -> tuple[dict[str, object], dict[str, object], dict[str, tuple[object, object]]]:
+    """What was added, removed and changed between two plans as plain data, by dotted key. Lists compare as a whole."""
+    before, after = _flat(old), _flat(new)
+    added = {key: value for key, value in after.items() if key not in before}
+    removed = {key: value for key, value in before.items() if key not in after}
+    changed = {key: (before[key], after[key]) for key in before.keys() & after.keys() if before[key] != after[key]}
+    return added, removed, dict(sorted(changed.items()))
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, dict) or (not value and prefix):
+        return {prefix: value}
+    flat: dict[str, object] = {}
+    for key, item in sorted(value.items()):
+        flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _load(path: Path) -> Plan:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlanError([f"{path}: cannot be read: {error.strerror}; name a plan file"]) from None
+    except UnicodeDecodeError as error:
+        raise PlanError([f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8"]) from None
+    return load_plan(text, filename=str(path))
+
+
+def _complain(error: PlanError, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"ok": False, "problems": error.problems}, ensure_ascii=False))
+    else:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+    return 1
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,59 @@
+"""Warnings about losses and outages, few enough that no outage becomes a second one in the logs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from kizashi._clock import Clock
+
+__all__ = ["SILENCE_SECONDS", "Report", "warn"]
+
+SILENCE_SECONDS = 60.0
+"""After a warning the next one of its kind waits this long, and then speaks for all that came in between."""
+
+
+def warn(message: str, *args: object) -> None:
+    """Log one warning to `kizashi`. A filter or handler that raises is the site's concern, and does no harm here."""
+    with suppress(Exception):  # the log itself is broken: there is nowhere left to say so
+        logging.getLogger("kizashi").warning(message, *args)
+
+
+class Report:
+    """Says what was lost and what is wrong, by reason and count: never a payload, never a key."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[str, int] = {}
+        self._next_loss = self._next_outage = float("-inf")
+        self._hints: dict[str, str] = {}
+
+    def hint(self, reason: str, words: str) -> None:
+        """Remember what the next warning of losses for this reason should point to, such as the field at fault."""
+        self._hints[reason] = words
+
+    def losses(self, dropped: Mapping[str, int], *, last: bool = False) -> None:
+        """Warn of drops that were not told yet; `last` ends the silence, since no later call will speak."""
+        if dropped == self._told or (self._clock.monotonic() < self._next_loss and not last):
+            return
+        new = {reason: count - self._told.get(reason, 0) for reason, count in dropped.items()}
+        self._told = dict(dropped)
+        self._next_loss = self._clock.monotonic() + SILENCE_SECONDS
+        parts = [
+            f"{count} {reason}" + (f" (last: {hint})" if (hint := self._hints.get(reason)) else "")
+            for reason, count in sorted(new.items())
+            if count
+        ]
+        warn("kizashi lost %d events: %s", sum(new.values()), ", ".join(parts))
+
+    def outage(self, words: str, waiting: int, seconds: float) -> None:
+        """Warn that batches do not get through."""
+        if self._clock.monotonic() >= self._next_outage:
+            self._next_outage = self._clock.monotonic() + SILENCE_SECONDS
+            warn(
+                "kizashi cannot deliver: %s; %d events wait, next try in %.1f s; see `endpoint` and `key`",
+                words,
+                waiting,
+                seconds,
+            )
