@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
+import kizashi
 from kizashi_collector.cli import SETTINGS, Setting
 from kizashi_collector.http import Metrics
 from kizashi_schemas import Batch, BatchAnswer, Funnel, FunnelRequest
@@ -50,6 +52,24 @@ def test_every_key_of_the_plan_is_documented(kind: type[msgspec.Struct]) -> None
 @pytest.mark.parametrize("kind", [Funnel, FunnelRequest])
 def test_every_key_of_a_funnel_is_documented(kind: type[Funnel]) -> None:
     assert [key for key in kind.__struct_encode_fields__ if f"`{key}`" not in page("funnels.md")] == []
+
+
+def test_every_option_and_argument_of_the_sdk_is_documented() -> None:
+    for function in (kizashi.configure, kizashi.track):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY and name != "transport":
+                assert f"`{name}`" in page("sdk.md"), name
+
+
+def test_every_public_name_of_the_sdk_is_documented() -> None:
+    errors_and_dunders = {"ConfigurationError", "KizashiError", "__version__"}
+    assert [name for name in kizashi.__all__ if name not in page("sdk.md") and name not in errors_and_dunders] == []
+
+
+def test_every_reason_of_a_drop_is_documented() -> None:
+    stated = set(re.findall(r"`([a-z_]+)`", str(kizashi.Stats.__doc__).partition("keyed by reason")[2]))
+    assert len(stated) >= 8
+    assert [reason for reason in stated if f"`{reason}`" not in page("sdk.md")] == []
 
 
 def test_the_example_of_a_plan_has_neither_problem_nor_warning() -> None:
