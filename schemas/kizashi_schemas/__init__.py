@@ -11,6 +11,7 @@ from kizashi_schemas._events import (
     Problem,
     RawBatch,
     Verdict,
+    is_name,
 )
 from kizashi_schemas._funnels import (
     Attribution,
@@ -56,6 +57,7 @@ from kizashi_schemas._summary import EventStats, SummaryAnswer, SummaryRow, Summ
 from kizashi_schemas._time import (
     DAY_MS,
     MAX_DURATION_MS,
+    MAX_TIME_MS,
     Millis,
     format_duration,
     format_time,
@@ -68,6 +70,7 @@ __all__ = [
     "MAX_DURATION_MS",
     "MAX_EVENT_BYTES",
     "MAX_MICROS",
+    "MAX_TIME_MS",
     "MICROS",
     "MINOR_UNITS",
     "NAME_PATTERN",
@@ -118,6 +121,7 @@ __all__ = [
     "format_micros",
     "format_time",
     "is_decimal",
+    "is_name",
     "parse_amount",
     "parse_duration",
     "parse_money",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
@@ -15,6 +16,7 @@ __all__ = [
     "Problem",
     "RawBatch",
     "Verdict",
+    "is_name",
 ]
 
 MAX_EVENT_BYTES = 32 * 1024
@@ -23,7 +25,9 @@ MAX_EVENT_BYTES = 32 * 1024
 NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
 
 # Python's `$` also matches before a trailing newline.
-Name = Annotated[str, Meta(pattern=NAME_PATTERN.rstrip("$") + r"\Z")]
+_WHOLE_NAME = NAME_PATTERN.removesuffix("$") + r"\Z"
+_name = re.compile(_WHOLE_NAME)
+Name = Annotated[str, Meta(pattern=_WHOLE_NAME)]
 Key200 = Annotated[str, Meta(min_length=1, max_length=200)]
 Instant = Annotated[
     int | str,
@@ -47,6 +51,11 @@ MoneyValue = Annotated[
         },
     ),
 ]
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text has the form of an event name, which keys of source and properties share."""
+    return _name.match(text) is not None
 
 
 class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -100,7 +109,7 @@ class Verdict(Struct, kw_only=True, omit_defaults=True, frozen=True):
 
 
 class BatchAnswer(Struct, kw_only=True, frozen=True):
-    """The answer to POST /v1/events. accepted + duplicates + rejected + retries = events sent."""
+    """The answer to POST /v1/events. What is neither accepted, duplicate nor rejected has the verdict `retry`."""
 
     accepted: int
     duplicates: int

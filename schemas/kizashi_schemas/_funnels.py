@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct, field
 
 from kizashi_schemas._errors import FunnelError, TimeError
-from kizashi_schemas._events import NAME_PATTERN, Instant
+from kizashi_schemas._events import NAME_PATTERN, Instant, is_name
 from kizashi_schemas._time import parse_duration
 
 __all__ = [
@@ -31,7 +31,10 @@ __all__ = [
 ]
 
 MAX_STEPS = 64
-_NAME = re.compile(NAME_PATTERN.rstrip("$"))
+_MAX_EXCLUSIONS = 64
+_MAX_CONDITIONS = 32
+_MAX_CHOICES = 1_000
+_MAX_KEYS = 8
 _ATTRIBUTION = re.compile(r"first|last|all|step:[0-9]{1,3}")
 
 JsonScalar = str | int | float | bool | None
@@ -111,6 +114,8 @@ def check_funnel(funnel: Funnel) -> None:
         parse_duration(funnel.conversion_window)
     except TimeError as error:
         raise FunnelError(f"conversion_window: {error}") from None
+    if len(funnel.exclude) > _MAX_EXCLUSIONS:
+        raise FunnelError(f"exclude: {len(funnel.exclude)} given; name at most {_MAX_EXCLUSIONS}")
     for index, exclusion in enumerate(funnel.exclude):
         _check_condition(f"exclude[{index}]", exclusion.event, exclusion.where)
         to = last if exclusion.to is None else exclusion.to
@@ -133,11 +138,15 @@ def check_funnel(funnel: Funnel) -> None:
 
 
 def _check_condition(place: str, event: str, where: Where) -> None:
-    if event != "*" and not _NAME.fullmatch(event):
+    if event != "*" and not is_name(event):
         raise FunnelError(f'{place}.event: {event[:80]!r} is not an event name; write {NAME_PATTERN} or "*"')
-    for key in where:
+    if len(where) > _MAX_CONDITIONS:
+        raise FunnelError(f"{place}.where: {len(where)} conditions given; name at most {_MAX_CONDITIONS}")
+    for key, wanted in where.items():
+        if isinstance(wanted, list) and len(wanted) > _MAX_CHOICES:
+            raise FunnelError(f"{place}.where: {key[:80]!r} lists {len(wanted)} values; list at most {_MAX_CHOICES}")
         kind, _, name = key.partition(".")
-        if kind not in ("properties", "source") or not _NAME.fullmatch(name):
+        if kind not in ("properties", "source") or not is_name(name):
             raise FunnelError(f"{place}.where: {key[:80]!r} is no condition; write properties.x or source.x")
 
 
@@ -148,9 +157,11 @@ def check_keys(
 
     Keys are source fields such as `campaign`, with `properties=True` also `properties.x`.
     """
+    if len(by) > _MAX_KEYS:
+        raise FunnelError(f"by: {len(by)} keys given; name at most {_MAX_KEYS}")
     for key in by:
         name = key.removeprefix("properties.") if properties else key
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             hint = "a source field such as campaign" + (", or properties.x" if properties else "")
             raise FunnelError(f"by: {key[:80]!r} is no key; name {hint}")
     if len(set(by)) != len(by):

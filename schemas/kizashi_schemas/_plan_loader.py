@@ -5,28 +5,25 @@ Every problem is reported at once, each as one line that names the file, the key
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from kizashi_schemas._currencies import MINOR_UNITS
-from kizashi_schemas._errors import FunnelError, MoneyError, PlanError, TimeError
-from kizashi_schemas._events import NAME_PATTERN
+from kizashi_schemas._errors import FunnelError, MoneyError, PlanError
 from kizashi_schemas._funnels import Funnel, check_funnel, check_keys
 from kizashi_schemas._money import MICROS, Micros, parse_money
+from kizashi_schemas._plan_checks import Checks, is_number
+from kizashi_schemas._plan_document import dotted, read_toml, reduced, shown
 from kizashi_schemas._plan_model import EventRule, Plan, Values
 from kizashi_schemas._time import Millis, parse_duration
 
 __all__ = ["load_plan", "load_plan_data"]
 
-_NAME = re.compile(NAME_PATTERN.rstrip("$"))
 _DEFAULT_WINDOWS = ("1h", "24h", "7d", "28d")
 _EVENT_KEYS = ("action", "value", "use", "counting", "final", "owner", "review_by", "description")
 _PLAN_KEYS = (
@@ -34,50 +31,34 @@ _PLAN_KEYS = (
     *("events", "funnels", "values"),
 )
 _VALUES_KEYS = ("ladder", "horizon", "lookback", "credit", "min_effective_conversions")
-_MIXED_KINDS = "it takes text, a number or a list as docs/plan.md shows"
-T = TypeVar("T")
+_HIGHEST_RATE = 10**12
 
 
 def load_plan(text: str, *, filename: str = "plan.toml") -> Plan:
     """Read a plan from TOML text. Numbers are read from their text, never through a float. Raises PlanError."""
     try:
-        data = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError([f"{filename}: not TOML: {error}; check quotes and brackets there"]) from None
+        data = read_toml(text)
+    except ValueError as error:
+        raise PlanError([f"{filename}: not TOML: {error}"]) from None
     return load_plan_data(data, filename=filename)
 
 
 def load_plan_data(data: object, *, filename: str = "plan") -> Plan:
-    """Check a plan given as plain data, as TOML or JSON decode to. Raises PlanError with all problems found."""
+    """Check a plan given as plain data, as TOML or JSON decode to. Raises PlanError with all problems found.
+
+    `load_plan_data(plan.document())` is the same plan: the way back from JSON changes nothing.
+    """
     if not isinstance(data, dict):
-        raise PlanError([f"{filename}: a plan is a table of keys, not {type(data).__name__}"])
+        raise PlanError([f"{filename}: a plan is a table of keys, not {shown(data)}; write keys such as currency"])
     return _Loader(filename, data).load()
 
 
-def _canonical(value: object) -> object:
-    """Plain JSON data: dates as text, decimals as numbers in their shortest exact text."""
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(item) for key, item in sorted(value.items())}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal | float):
-        number = Decimal(str(value))
-        if not number.is_finite() or abs(number.adjusted()) > 30:
-            return str(number)
-        return int(number) if number == int(number) else msgspec.Raw(format(number.normalize(), "f").encode())
-    return value
-
-
-class _Loader:
+class _Loader(Checks):
     """One pass over one document, collecting problems instead of stopping at the first."""
 
     def __init__(self, filename: str, data: dict[str, Any]) -> None:
-        self.filename = filename
-        self.data = data
-        self.problems: list[str] = []
-        self.warnings: list[str] = []
+        super().__init__(filename)
+        self.data, self.refused = reduced(data)
 
     def load(self) -> Plan:
         self.known_keys("", self.data, _PLAN_KEYS)
@@ -97,11 +78,15 @@ class _Loader:
             "unplanned": self.choice("unplanned", self.data.get("unplanned", "accept"), ("accept", "reject")),
             "summaries": self.summaries(),
         }
+        # Where a key's own check has told of it already, in its better words, once is enough.
+        for key, message in self.refused.items():
+            if key not in self.problems:
+                self.wrong(key, message)
         if self.problems:
-            raise PlanError(self.problems)
+            raise PlanError([line for lines in self.problems.values() for line in lines])
         return Plan(
             currency=currency,
-            canonical=msgspec.json.encode(_canonical(self.data)),
+            canonical=msgspec.json.encode(self.data),
             retention=retention,
             windows=windows,
             events=events,
@@ -111,86 +96,42 @@ class _Loader:
             **plan_parts,
         )
 
-    # -- words of complaint ---------------------------------------------------------------------------------------
-
-    def wrong(self, key: str, message: str) -> None:
-        self.problems.append(f"{self.filename}: {key}: {message}")
-
-    def warn(self, key: str, message: str) -> None:
-        self.warnings.append(f"{self.filename}: {key}: {message}")
-
-    def known_keys(self, place: str, table: Mapping[str, object], known: tuple[str, ...]) -> None:
-        for key in table:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
-                self.wrong(f"{place}{key}", f"unknown key; {hint}")
-
-    def table(self, key: str, value: object) -> dict[str, Any]:
-        if isinstance(value, dict):
-            return value
-        self.wrong(key, f"{value!r} is not a table; write [{key}]")
-        return {}
-
-    def choice(self, key: str, value: object, choices: tuple[str, ...]) -> Any:
-        if value not in choices:
-            quoted = " or ".join(f'"{choice}"' for choice in choices)
-            self.wrong(key, f"{value!r} is unknown; write {quoted}")
-        return value
-
-    def duration(self, key: str, value: object, default: str | None = None) -> Millis | None:
-        value = default if value is None else value
-        if value is None:
-            return None
-        try:
-            if not isinstance(value, str):
-                raise TimeError(f'{value!r} is not a duration; write it in quotes, for example "7d"')
-            return parse_duration(value)
-        except TimeError as error:
-            self.wrong(key, str(error))
-            return None
-
-    def texts(self, key: str, value: object) -> list[str]:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return value
-        self.wrong(key, f'{value!r} is not a list of texts; write for example ["a", "b"]')
-        return []
-
-    # -- the parts of a plan --------------------------------------------------------------------------------------
-
     def currency(self) -> str:
         currency = self.data.get("currency")
         if currency is None:
             self.wrong("currency", 'missing; name the currency of all values, for example currency = "JPY"')
-        elif currency not in MINOR_UNITS:
-            self.wrong("currency", f'{currency!r} is not an ISO 4217 code; write for example "JPY"')
-        return str(currency)
+        elif not isinstance(currency, str) or currency not in MINOR_UNITS:
+            self.wrong("currency", f'{shown(currency)} is not an ISO 4217 code; write for example "JPY"')
+        else:
+            return currency
+        return ""
 
     def rates(self, currency: str) -> dict[str, int]:
         rates: dict[str, int] = {}
-        for code, value in self.table("rates", self.data.get("rates", {})).items():
-            key = f"rates.{code}"
+        for code, value in (self.table("rates", self.data.get("rates", {})) or {}).items():
+            key = dotted("rates", code)
+            remedy = f"write what one {code} is worth in {currency or 'the currency of the plan'}"
             if code not in MINOR_UNITS:
-                self.wrong(key, f"{code!r} is not an ISO 4217 code")
+                self.wrong(key, f'{shown(code)} is not an ISO 4217 code; write for example "USD"')
             elif code == currency:
                 self.wrong(key, "is the plan's own currency, whose rate is 1; remove it")
-            elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-                self.wrong(key, f"{value!r} is not a number; write what one {code} is worth in {currency}")
+            elif not is_number(value):
+                self.wrong(key, f"{shown(value)} is not a number; {remedy}")
             else:
-                micros = Decimal(str(value)) * MICROS if Decimal(str(value)).is_finite() else Decimal(0)
-                if not 1 <= micros <= 10**18 or micros != int(micros):
-                    self.wrong(key, f"{value} is not a positive rate with at most 6 decimals")
+                rate = Decimal(str(value))
+                # The bounds come first: with an exponent without bounds, multiplying would raise.
+                if not rate.is_finite() or not 0 < rate <= _HIGHEST_RATE or (micros := rate * MICROS) != int(micros):
+                    self.wrong(key, f"{shown(value)} is not a positive rate with at most 6 decimals; {remedy}")
                 else:
                     rates[code] = int(micros)
         return rates
 
     def timezone(self) -> str:
         name = self.data.get("timezone", "UTC")
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-            self.wrong("timezone", f'{name!r} is not known here; write an IANA name such as "Asia/Tokyo"')
-        return str(name)
+        if isinstance(name, str) and _is_zone(name):
+            return name
+        self.wrong("timezone", f'{shown(name)} is not known here; write an IANA name such as "Asia/Tokyo"')
+        return ""
 
     def windows(self) -> tuple[str, ...]:
         windows = self.texts("windows", self.data.get("windows", list(_DEFAULT_WINDOWS)))
@@ -199,7 +140,7 @@ class _Loader:
     def summaries(self) -> tuple[tuple[str, ...], ...]:
         summaries = self.data.get("summaries", [])
         if not isinstance(summaries, list):
-            self.wrong("summaries", f'{summaries!r} is not a list; write [["campaign"], ["campaign", "device"]]')
+            self.wrong("summaries", f'{shown(summaries)} is not a list; write [["campaign"], ["campaign", "device"]]')
             return ()
         checked = []
         for index, keys in enumerate(summaries):
@@ -213,11 +154,8 @@ class _Loader:
 
     def events(self, currency: str) -> dict[str, EventRule]:
         rules: dict[str, EventRule] = {}
-        for name, table in self.table("events", self.data.get("events", {})).items():
-            place = f"events.{name}"
-            if not _NAME.fullmatch(name):
-                self.wrong(place, f"is not an event name; write {NAME_PATTERN}")
-            rule = self.event(place, self.table(place, table), currency)
+        for name, place, table in self.tables("events", self.data.get("events", {}), "an event"):
+            rule = self.event(place, table, currency)
             if rule is None:
                 continue
             rules[name] = rule
@@ -226,11 +164,11 @@ class _Loader:
         return rules
 
     def event(self, place: str, table: dict[str, Any], currency: str) -> EventRule | None:
-        self.known_keys(f"{place}.", table, _EVENT_KEYS)
+        self.known_keys(place, table, _EVENT_KEYS)
         final = table.get("final", False)
         raw = {key: value for key, value in table.items() if key in _EVENT_KEYS and key != "value"}
         raw.setdefault("action", "primary" if final is True else "secondary")
-        if isinstance(raw.get("review_by"), datetime):
+        if isinstance(raw.get("review_by"), datetime | time):
             self.wrong(f"{place}.review_by", "is a time; write a date such as 2027-02-01")
             return None
         raw["value"] = self.worth(f"{place}.value", table.get("value", "event" if final is True else None), currency)
@@ -246,8 +184,8 @@ class _Loader:
     def worth(self, key: str, value: object, currency: str) -> Micros | str | None:
         if value is None or value == "event":
             return value
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            self.wrong(key, f'{value!r} is neither a number nor "event"; write for example 300')
+        if not is_number(value):
+            self.wrong(key, f'{shown(value)} is neither a number nor "event"; write for example 300')
             return None
         try:
             return parse_money(str(value), currency if currency in MINOR_UNITS else "JPY")
@@ -257,12 +195,9 @@ class _Loader:
 
     def funnels(self, events: Mapping[str, EventRule]) -> dict[str, Funnel]:
         funnels: dict[str, Funnel] = {}
-        for name, table in self.table("funnels", self.data.get("funnels", {})).items():
-            place = f"funnels.{name}"
-            if not _NAME.fullmatch(name):
-                self.wrong(place, f"is not a funnel name; write {NAME_PATTERN}")
-            self.known_keys(f"{place}.", self.table(place, table), Funnel.__struct_encode_fields__)
-            known = {key: _plain(value) for key, value in table.items() if key in Funnel.__struct_encode_fields__}
+        for name, place, table in self.tables("funnels", self.data.get("funnels", {}), "a funnel"):
+            self.known_keys(place, table, Funnel.__struct_encode_fields__)
+            known = {key: value for key, value in table.items() if key in Funnel.__struct_encode_fields__}
             funnel = self.convert(place, known, Funnel)
             if funnel is None:
                 continue
@@ -278,8 +213,8 @@ class _Loader:
         return funnels
 
     def values(self, events: Mapping[str, EventRule], funnels: Mapping[str, Funnel]) -> Values:
-        table = self.table("values", self.data.get("values", {}))
-        self.known_keys("values.", table, _VALUES_KEYS)
+        table = self.table("values", self.data.get("values", {})) or {}
+        self.known_keys("values", table, _VALUES_KEYS)
         finals = {name for name, rule in events.items() if rule.final}
         ladder = self.texts("values.ladder", table["ladder"]) if "ladder" in table else None
         if ladder is not None:
@@ -287,20 +222,21 @@ class _Loader:
                 self.wrong("values.ladder", "leads nowhere: no event is final; set final = true on what you sell")
             for step in ladder:
                 if step not in events:
-                    self.wrong("values.ladder", f"{step!r} is not in the plan; add [events.{step}]")
+                    self.wrong("values.ladder", f"{shown(step)} is not in the plan; add [{dotted('events', step)}]")
                 elif step in finals:
-                    self.wrong("values.ladder", f"{step!r} is final; a ladder holds the steps before")
+                    self.wrong("values.ladder", f"{shown(step)} is final; a ladder holds the steps before")
             if len(set(ladder)) != len(ladder):
                 self.wrong("values.ladder", "names a step twice; each has one place")
         else:
             ladder = _default_ladder(events, funnels, finals)
-        raw = {key: _plain(value) for key, value in table.items() if key in ("credit", "min_effective_conversions")}
+        raw = {key: value for key, value in table.items() if key in ("credit", "min_effective_conversions")}
         raw["ladder"] = ladder
         raw["horizon"] = self.duration("values.horizon", table.get("horizon"), "14d") or 1
         raw["lookback"] = self.duration("values.lookback", table.get("lookback"), "90d") or 1
         values = self.convert("values", raw, Values)
-        if values is not None and values.min_effective_conversions <= 0:
-            self.wrong("values.min_effective_conversions", f"{values.min_effective_conversions} is not above 0")
+        if values is not None and not values.min_effective_conversions > 0:
+            told = f"{values.min_effective_conversions} is not above 0; write for example 15"
+            self.wrong("values.min_effective_conversions", told)
         return values or Values(horizon=Millis(1), lookback=Millis(1))
 
     def within_retention(self, retention: Millis, windows: tuple[str, ...], values: Values) -> None:
@@ -312,25 +248,13 @@ class _Loader:
                 "values.lookback", "lookback + horizon is longer than the retention; shorten one, or keep longer"
             )
 
-    def convert(self, place: str, raw: dict[str, Any], kind: type[T]) -> T | None:
-        try:
-            return msgspec.convert(raw, kind)
-        except msgspec.ValidationError as error:
-            message, _, path = str(error).partition(" - at `$")
-            key = f"{place}{path.rstrip('`')}" if path else place
-            self.wrong(key, f"{message[:1].lower()}{message[1:]}; {_MIXED_KINDS}")
-            return None
 
-
-def _plain(value: object) -> object:
-    """Decimals as floats, where a number is no money (thresholds, property values in a condition)."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _default_ladder(events: Mapping[str, EventRule], funnels: Mapping[str, Funnel], finals: set[str]) -> list[str]:

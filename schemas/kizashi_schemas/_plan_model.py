@@ -16,7 +16,8 @@ from kizashi_schemas._time import Millis
 __all__ = ["EventRule", "Plan", "PlanId", "Values"]
 
 PlanId = NewType("PlanId", str)
-"""The first 16 hex digits of the SHA-256 of the plan's canonical form: same keys and values, same id."""
+"""The first 16 hex digits of the SHA-256 of the plan's canonical form: same keys and values, same id. Of
+events and funnels the order counts too: columns follow it, and the default ladder."""
 
 
 class EventRule(Struct, kw_only=True, frozen=True):
@@ -48,7 +49,7 @@ class Values(Struct, kw_only=True, frozen=True):
 class Plan(Struct, kw_only=True, frozen=True):
     """A checked plan: every name, number and reference in it has been verified.
 
-    `rates` are micros of the plan's currency per unit of the other. `canonical` is the plan as JSON with sorted keys,
+    `rates` are micros of the plan's currency per unit of the other. `canonical` is the plan as JSON,
     from which it can be loaded again.
     """
 
@@ -67,7 +68,7 @@ class Plan(Struct, kw_only=True, frozen=True):
 
     @property
     def id(self) -> PlanId:
-        """The plan's identity; a changed comment or order of keys does not change it."""
+        """The plan's identity; a changed comment, or another order of an event's keys, does not change it."""
         return PlanId(hashlib.sha256(self.canonical).hexdigest()[:16])
 
     @property

@@ -8,7 +8,16 @@ from typing import NewType
 
 from kizashi_schemas._errors import TimeError
 
-__all__ = ["DAY_MS", "MAX_DURATION_MS", "Millis", "format_duration", "format_time", "parse_duration", "parse_time"]
+__all__ = [
+    "DAY_MS",
+    "MAX_DURATION_MS",
+    "MAX_TIME_MS",
+    "Millis",
+    "format_duration",
+    "format_time",
+    "parse_duration",
+    "parse_time",
+]
 
 Millis = NewType("Millis", int)
 """An instant, in milliseconds since 1970-01-01T00:00:00Z, or a length of time in milliseconds."""
@@ -25,8 +34,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,30}))?(?:[Zz]|([+-][0-9]{2}:[0-9]{2}))"
 )
-# RFC 3339 ends with the year 9999, as Python's datetime does.
-_LAST_MS = 253_402_300_799_999
+MAX_TIME_MS = 253_402_300_799_999
+"""The last instant that can be written as RFC 3339, at the end of the year 9999."""
 
 
 def parse_time(value: int | str) -> Millis:
@@ -36,7 +45,7 @@ def parse_time(value: int | str) -> Millis:
     """
     if isinstance(value, str):
         value = _parse_rfc_3339(value)
-    if not 0 <= value <= _LAST_MS:
+    if not 0 <= value <= MAX_TIME_MS:
         raise TimeError(f"time {value} lies outside the years 1970 to 9999; send epoch milliseconds or RFC 3339")
     return Millis(value)
 

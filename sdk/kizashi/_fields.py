@@ -6,7 +6,6 @@ is lost: whole numbers serve as identifiers, empty text and None count as left o
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -22,6 +21,7 @@ from kizashi_schemas import (
     TimeError,
     format_micros,
     is_decimal,
+    is_name,
     parse_money,
     parse_time,
 )
@@ -40,7 +40,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-_NAME = re.compile(NAME_PATTERN.rstrip("$"))
 _SOURCE_KEYS, _PROPERTY_KEYS, _CONSENT_KEYS = 32, 64, 32
 _SOURCE_CHARACTERS, _TEXT_CHARACTERS = 500, 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,7 +63,7 @@ def check_name(field: str, value: object) -> str:
     if type(value) is str and value in _known:
         return value
     text = _exact(value)
-    if not _NAME.fullmatch(text):
+    if not is_name(text):
         raise UsageError(f"{field} is {_shown(value)}; write letters a to z, digits and _: {NAME_PATTERN}", field=field)
     if len(_known) < _KNOWN_LIMIT:
         _known.add(text)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time
+from typing import Any
 
+import msgspec
 import pytest
 
 from kizashi_schemas import MICROS, PlanError
@@ -86,7 +88,37 @@ def test_the_identity_ignores_comments_and_order_and_notices_values() -> None:
 
 def test_the_canonical_form_loads_as_the_same_plan() -> None:
     plan = load_plan(WHOLE)
-    assert load_plan_data(plan.document()).id == plan.id
+    assert load_plan_data(plan.document(), filename="plan.toml") == plan
+
+
+def test_numbers_are_kept_exactly_as_json_carries_them() -> None:
+    where = "where = { 'properties.x' = [1e40, 1e22, 2.0, 0.1, -7, 9223372036854775807] }"
+    plan = load_plan(
+        f'currency = "USD"\nrates = {{ JPY = 0.0067 }}\n[funnels.f]\nsteps = [{{ event = "x", {where} }}]'
+        "\n[values]\nmin_effective_conversions = 1.50"
+    )
+    assert plan.canonical == (
+        b'{"currency":"USD","funnels":{"f":{"steps":[{"event":"x","where":'
+        b'{"properties.x":[1e40,1e22,2,0.1,-7,9223372036854775807]}}]}},'
+        b'"rates":{"JPY":0.0067},"values":{"min_effective_conversions":1.5}}'
+    )
+    again = load_plan_data(msgspec.json.decode(plan.canonical), filename="plan.toml")
+    assert again == plan
+    assert again.funnels["f"].normal_steps[0].where == {"properties.x": [1e40, 1e22, 2, 0.1, -7, 2**63 - 1]}
+
+
+def test_the_order_of_events_and_funnels_is_kept_and_that_of_keys_means_nothing() -> None:
+    head = 'currency = "JPY"\n[events.mv_z]\n[events.mv_a]\n[events.buy]\nfinal = true\naction = "primary"\n'
+    one, other = '[funnels.z]\nsteps = ["mv_z", "buy"]\n', '[funnels.a]\nsteps = ["mv_a", "buy"]\n'
+    plan = load_plan(head + one + other)
+    assert (list(plan.events), list(plan.funnels)) == (["mv_z", "mv_a", "buy"], ["z", "a"])
+    assert plan.values.ladder == ("mv_z",)
+    assert load_plan_data(plan.document()) == plan
+    assert list(load_plan_data(plan.document()).events) == ["mv_z", "mv_a", "buy"]
+    swapped = load_plan(head + other + one)
+    assert (swapped.values.ladder, swapped.id == plan.id) == (("mv_a",), False)
+    keys = head.replace('final = true\naction = "primary"', 'action = "primary"\nfinal = true')
+    assert load_plan(keys + one + other).id == plan.id
 
 
 def test_every_problem_is_told_at_once_with_file_and_key() -> None:
@@ -140,11 +172,102 @@ def test_every_problem_is_told_at_once_with_file_and_key() -> None:
         ('currency = "JPY"\nretention = "7d"\nwindows = ["28d"]', "windows", "retention"),
         ('currency = "JPY"\nretention = "30d"\nwindows = ["7d"]\n[values]\nhorizon = "14d"', "values.lookback", "keep"),
         ("currency = ", "not TOML", "check quotes"),
+        ("currency = " + "9" * 5_000, "not TOML", "smaller"),
+        ("currency = " + "[" * 5_000, "not TOML", "levels"),
+        ("currency = []", "currency", '"JPY"'),
+        ("currency = {}", "currency", '"JPY"'),
+        ('currency = "JPY"\nrates = 5', "rates", "[rates]"),
+        ('currency = "JPY"\nrates = { USD = 1e999999 }', "rates.USD", "positive"),
+        ('currency = "JPY"\nrates = { USD = 1e99999999999999999999 }', "rates.USD", "positive"),
+        ('currency = "JPY"\nrates = { USD = 1e-99999999999999999999 }', "rates.USD", "positive"),
+        ('currency = "JPY"\nrates = { USD = 0x' + "f" * 9_000 + " }", "rates.USD", "positive"),
+        ('currency = "JPY"\nrates = { USD = 999999999999.123457 }', "rates.USD", "write 999999999999.1234"),
+        ('currency = "JPY"\ntimezone = ["UTC"]', "timezone", "Asia/Tokyo"),
+        ('currency = "JPY"\nretention = 2027-02-01', "retention", "in quotes"),
+        ('currency = "JPY"\nunplanned = nan', "unplanned", '"accept"'),
+        ('currency = "JPY"\nwindows = ["7d", 7]', "windows[1]", "in quotes"),
+        ('currency = "JPY"\nsummaries = ["campaign"]', "summaries[0]", '["a", "b"]'),
+        ('currency = "JPY"\n[events]\nx = [1]', "events.x", "[events.x]"),
+        ('currency = "JPY"\n[events.x]\nvalue = 1e999999', "events.x.value", "10000000000"),
+        ('currency = "JPY"\n[events.x]\nreview_by = 07:32:00', "events.x.review_by", "date"),
+        ('currency = "JPY"\n[events.x]\nowner = 2027-02-01', "events.x.owner", "takes text"),
+        ('currency = "JPY"\n[funnels]\nx = 5', "funnels.x", "[funnels.x]"),
+        ('currency = "JPY"\n[funnels]\nx = [1]', "funnels.x", "[funnels.x]"),
+        ('currency = "JPY"\n[funnels.f]\nsteps = ["a"]\noptional = [inf]', "funnels.f.optional[0]", "takes"),
+        (
+            'currency = "JPY"\n[funnels.f]\nsteps = [{ event = "a", where = { "properties.x" = nan } }]',
+            'funnels.f.steps[0].where."properties.x"',
+            "in digits",
+        ),
+        (
+            'currency = "JPY"\n[funnels.f]\nsteps = [{ event = "a", where = { "source.x" = 9223372036854775808 } }]',
+            'funnels.f.steps[0].where."source.x"',
+            "64 bits",
+        ),
+        (
+            'currency = "JPY"\n[funnels.f]\nsteps = [{ event = "a", where = { "source.x" = 0.10000000000000001 } }]',
+            'funnels.f.steps[0].where."source.x"',
+            "write 0.1",
+        ),
+        ('currency = "JPY"\n[values]\nmin_effective_conversions = nan', "values.min_effective_conversions", "above 0"),
+        ('currency = "JPY"\n[values]\nmin_effective_conversions = inf', "values.min_effective_conversions", "digits"),
+        ('currency = "JPY"\n[values]\nmin_effective_conversions = 1e400', "values.min_effective_conversions", "1e308"),
+        ('currency = "JPY"\n"a\\nb" = 1', '"a\\nb"', "known keys"),
     ],
 )
 def test_a_problem_names_file_key_and_remedy(text: str, key: str, remedy: str) -> None:
     told = problems(text)
     assert any(line.startswith(f"plan.toml: {key}:") and remedy in line for line in told), told
+
+
+ODD: dict[str, Any] = {
+    "null": None,
+    "boolean": True,
+    "integer": 7,
+    "integer of 10,000 digits": 10**9_999,
+    "nan": float("nan"),
+    "infinity": float("-inf"),
+    "date": date(2027, 2, 1),
+    "time": time(7, 32),
+    "instant": datetime(2027, 2, 1, tzinfo=UTC),
+    "list in a list": [[[]]],
+    "table": {"a": {"b": 1}},
+    "long text": "x" * 5_000,
+    "no text": "\ud800",
+    "bytes": b"x",
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("place", ["currency", "rates.USD", "events.mv_a", "events.mv_a.value", "funnels.f", "values"])
+def test_a_value_of_an_odd_kind_is_a_problem_of_its_key(place: str, odd: object) -> None:
+    data: dict[str, Any] = {"currency": "JPY", "events": {}, "rates": {}, "funnels": {}}
+    *above, last = place.split(".")
+    table = data
+    for key in above:
+        table = table.setdefault(key, {})
+    table[last] = odd
+    if (place, odd) in [("rates.USD", 7), ("events.mv_a.value", 7), ("events.mv_a.value", None)]:
+        assert load_plan_data(data).currency == "JPY"
+        return
+    with pytest.raises(PlanError) as caught:
+        load_plan_data(data)
+    assert any(line.startswith(f"plan: {place}") for line in caught.value.problems)
+    assert max(len(line) for line in caught.value.problems) < 300
+    assert all(line.isprintable() for line in caught.value.problems)
+
+
+def test_a_bad_value_is_told_once() -> None:
+    assert len(problems('currency = "JPY"\nrates = { USD = nan }\n[events.mv_a]\nvalue = inf')) == 2
+
+
+def test_a_key_that_is_no_text_and_endless_nesting_are_told() -> None:
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    with pytest.raises(PlanError) as caught:
+        load_plan_data({"currency": "JPY", 1: 2, "rates": endless})
+    assert "the key 1" in str(caught.value)
+    assert "nested too deep" in str(caught.value)
 
 
 def test_default_windows_beyond_the_retention_are_left_out() -> None:
