@@ -2,7 +2,7 @@
 
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
-from kizashi_collector.analysis._freshness import FRESHNESS_SPAN_MS, complete_until, nearest_rank
+from kizashi_collector.analysis._freshness import FRESHNESS_SPAN_MS, complete_until
 from kizashi_collector.analysis._funnel import (
     FunnelFigures,
     GroupFigures,
@@ -11,7 +11,8 @@ from kizashi_collector.analysis._funnel import (
     evaluate_funnel,
 )
 from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WINDOW, IntervalError, resolve_interval
-from kizashi_collector.analysis._matching import Rules
+from kizashi_collector.analysis._matching import Check, Rules
+from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary, summarize
 from kizashi_collector.analysis._worth import Worth
 
@@ -21,6 +22,7 @@ __all__ = [
     "FRESHNESS_SPAN_MS",
     "LATE_AFTER_MS",
     "Attempt",
+    "Check",
     "EventFigures",
     "Figures",
     "FunnelFigures",

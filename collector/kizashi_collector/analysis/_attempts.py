@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Rules
+from kizashi_schemas import FunnelError
 
 __all__ = ["Attempt", "attempts", "best"]
 
@@ -20,6 +21,8 @@ Path = tuple[tuple[int, LoggedEvent], ...]
 """Steps taken, in the order taken, each with the event that took it."""
 
 Instants = list[tuple[int, list[LoggedEvent]]]
+_Known = dict[tuple[frozenset[int], tuple[str, ...]], Path]
+_MAX_ORDERS = 20_000
 
 
 class Attempt(Struct, frozen=True):
@@ -135,6 +138,7 @@ def _run(first: LoggedEvent, instants: Instants, rules: Rules) -> _Run:
     path: Path = ((_opening_step(first, rules), first),)
     first_instant = (0, 0)
     for passed, (time, group) in enumerate(instants):
+        rules.check()
         if time > first.time + rules.window:
             return _Run(path, first_instant, passed, list(group), [])
         rest = [event for event in group if event is not first] if passed == 0 else group
@@ -159,23 +163,49 @@ def _complete(path: Path, rules: Rules) -> bool:
 def _advance(path: Path, group: Sequence[LoggedEvent], rules: Rules) -> Path:
     """Take the events of one instant in the order that advances the path furthest; return what that adds to it.
 
-    Furthest is the deepest step, then the most steps. Events that fit the same steps are interchangeable, and the one
-    with the smaller id goes first.
+    Furthest is the deepest step, then the most steps (in an unordered funnel the most steps). Events that fit the same
+    steps are interchangeable, and the one with the smaller id goes first.
     """
-    furthest: Path = ()
+    state = frozenset((path[-1][0],)) if rules.ordered else frozenset(step for step, _ in path)
+    return _search(state, [event for event in group if rules.fits(event)], rules, {})
+
+
+def _search(state: frozenset[int], group: Sequence[LoggedEvent], rules: Rules, known: _Known) -> Path:
+    """The best order of a group from a state: the last step taken, or in an unordered funnel all steps taken.
+
+    What a step leads to depends on the state and the events left, not on the way there; so each such pair is searched
+    once. Most groups are over long before that matters; one that is made to explode is refused.
+    """
+    last = max(state)
+    fitting = [
+        (event, fits)
+        for event in group
+        if (fits := tuple(s for s in rules.fits(event) if (s > last if rules.ordered else s not in state)))
+    ]
+    key = (state, tuple(event.id for event, _ in fitting))
+    if key in known:
+        return known[key]
+    rules.check()
+    if len(known) >= _MAX_ORDERS:
+        raise FunnelError("steps: they overlap in too many ways for events of one instant; make them more distinct")
+    best_path: Path = ()
+    # No order of these events can take more steps of an unordered funnel than this.
+    most = min(len(fitting), len({step for _, fits in fitting for step in fits}))
     tried: set[tuple[int, ...]] = set()
-    for index, event in enumerate(group):
-        fits = rules.fits(event)
-        if not fits or fits in tried:
+    for index, (event, fits) in enumerate(fitting):
+        step = _furthest_open(last, fits, rules)
+        if fits in tried or step is None:
             continue
         tried.add(fits)
-        step = _furthest_open(path, event, rules)
-        if step is None:
-            continue
-        gained = ((step, event), *_advance((*path, (step, event)), [*group[:index], *group[index + 1 :]], rules))
-        if _rank(gained, rules) > _rank(furthest, rules):
-            furthest = gained
-    return furthest
+        after = frozenset((step,)) if rules.ordered else state | {step}
+        rest = [other for other, _ in (*fitting[:index], *fitting[index + 1 :])]
+        found = ((step, event), *_search(after, rest, rules, known))
+        if _rank(found, rules) > _rank(best_path, rules):
+            best_path = found
+        if not rules.ordered and len(best_path) == most:
+            break
+    known[key] = best_path
+    return best_path
 
 
 def _rank(gained: Path, rules: Rules) -> tuple[int, int]:
@@ -187,14 +217,12 @@ def _opening_step(first: LoggedEvent, rules: Rules) -> int:
     return 0 if rules.ordered else rules.fits(first)[-1]
 
 
-def _furthest_open(path: Path, event: LoggedEvent, rules: Rules) -> int | None:
-    """The furthest step that is open after this path and that the event fits, or None."""
-    if rules.ordered:
-        after = path[-1][0]
-        required = next((step for step in range(after + 1, rules.last) if step not in rules.optional), rules.last)
-        return next((step for step in reversed(rules.fits(event)) if after < step <= required), None)
-    taken = {step for step, _ in path}
-    return next((step for step in reversed(rules.fits(event)) if step not in taken), None)
+def _furthest_open(last: int, fits: tuple[int, ...], rules: Rules) -> int | None:
+    """The furthest open step among those that an event fits, all of them still to come, or None."""
+    if not rules.ordered:
+        return fits[-1]
+    required = next((step for step in range(last + 1, rules.last) if step not in rules.optional), rules.last)
+    return next((step for step in reversed(fits) if step <= required), None)
 
 
 def _renumbered(path: Path, rules: Rules) -> Path:

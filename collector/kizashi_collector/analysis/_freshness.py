@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 
-__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "nearest_rank"]
+from kizashi_collector.analysis._percentiles import nearest_rank
+
+__all__ = ["FRESHNESS_SPAN_MS", "complete_until"]
 
 FRESHNESS_SPAN_MS = 24 * 60 * 60 * 1000
 """Lateness is judged by what was received in the last 24 hours."""
-
-
-def nearest_rank(ordered: Sequence[int], per_mille: int) -> int:
-    """The percentile by nearest rank: the ⌈p·n⌉-th smallest of n ≥ 1 sorted values, p in thousandths."""
-    return ordered[max(0, -(-per_mille * len(ordered) // 1000) - 1)]
 
 
 def complete_until(receipts: Iterable[tuple[int, int]], *, last_receipt: int | None, as_of: int) -> int | None:

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
-from kizashi_collector.analysis._freshness import nearest_rank
-from kizashi_collector.analysis._matching import Rules
+from kizashi_collector.analysis._matching import Check, Rules
+from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._worth import Worth
-from kizashi_schemas import Funnel
+from kizashi_schemas import Funnel, Histogram
 
 __all__ = ["FunnelFigures", "GroupFigures", "StepFigures", "TrendFigures", "evaluate_funnel"]
 
@@ -68,25 +68,28 @@ def evaluate_funnel(
     zone: str = "UTC",
     by: tuple[str, ...] = (),
     attribution: str = "first",
+    check: Check = lambda: None,
 ) -> FunnelFigures:
     """Evaluate a checked funnel over events, of which those up to as_of count.
 
     The events must reach back to interval.start, or for `entry: "first"` and `count: "attempts"` to the log's begin.
+    `check` is called throughout, and what it raises ends the work. Raises FunnelError where steps overlap in more ways
+    at one instant than can be tried.
     """
-    rules = Rules(funnel)
+    rules = Rules(funnel, check)
     actors = by_actor(event for event in events if event.time <= interval.as_of)
     runs = {actor: attempts(own, rules, interval) for actor, own in actors.items()}
     winners = [winner for own in runs.values() for winner in _winners(own, rules)]
     groups: dict[tuple[str, ...], list[Attempt]] = {}
     if by:
-        for own in actors.values():
-            for key, winner in _grouped(own, rules, interval, by, attribution):
+        for actor, own in actors.items():
+            for key, winner in _grouped(own, runs[actor], rules, interval, by, attribution):
                 groups.setdefault(key, []).append(winner)
     return FunnelFigures(
         steps=_steps(winners, rules, worth),
         groups=[GroupFigures(key, _steps(groups[key], rules, worth)) for key in sorted(groups)] if by else None,
         trend=_trend(runs.values(), rules, interval, ZoneInfo(zone)) if funnel.trend else None,
-        histogram=_histogram(winners, funnel, rules) if funnel.histogram is not None else None,
+        histogram=None if funnel.histogram is None else _histogram(winners, funnel.histogram, rules),
     )
 
 
@@ -149,9 +152,17 @@ def _total(amounts: Iterable[int | None]) -> int | None:
 
 
 def _grouped(
-    own: Sequence[LoggedEvent], rules: Rules, interval: Interval, by: tuple[str, ...], attribution: str
+    own: Sequence[LoggedEvent],
+    run: Sequence[Attempt],
+    rules: Rules,
+    interval: Interval,
+    by: tuple[str, ...],
+    attribution: str,
 ) -> Iterable[tuple[tuple[str, ...], Attempt]]:
-    """The attempts that one actor counts with, each under the key that it is attributed to."""
+    """The attempts that one actor counts with, each under the key that it is attributed to.
+
+    `own` are the actor's events, `run` the attempts of the funnel as it is.
+    """
     if attribution == "all":
         for key in sorted({_key(event, by) for event in own}):
             alone = [event for event in own if _key(event, by) == key]
@@ -166,7 +177,7 @@ def _grouped(
             for winner in _winners(attempts(own, restricted, interval), restricted):
                 yield key, winner
     else:
-        for winner in _winners(attempts(own, rules, interval), rules):
+        for winner in _winners(run, rules):
             path = winner.path if attribution == "first" else winner.path[::-1]
             keys = (_key(event, by) for _, event in path)
             yield next((key for key in keys if any(key)), ("",) * len(by)), winner
@@ -217,18 +228,16 @@ def _day(time: int, zone: ZoneInfo) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time)).astimezone(zone).date()
 
 
-def _histogram(winners: Sequence[Attempt], funnel: Funnel, rules: Rules) -> list[tuple[float, int]]:
+def _histogram(winners: Sequence[Attempt], histogram: Histogram, rules: Rules) -> list[tuple[float, int]]:
     """Bins of equal width from the least time to the greatest, and one more that begins at the greatest.
 
     The binning of PostHog's time-to-convert view. With one distinct time there is one bin; with none, none.
     """
-    if funnel.histogram is None:
-        return []
-    last = rules.last if funnel.histogram.to is None else funnel.histogram.to
-    times = list(_between(winners, funnel.histogram.from_, last))
+    last = rules.last if histogram.to is None else histogram.to
+    times = list(_between(winners, histogram.from_, last))
     if not times:
         return []
-    least, span, bins = min(times), max(times) - min(times), funnel.histogram.bins
+    least, span, bins = min(times), max(times) - min(times), histogram.bins
     if span == 0:
         return [(least, len(times))]
     counts = [0] * (bins + 1)

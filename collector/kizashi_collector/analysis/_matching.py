@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from kizashi_collector.analysis._events import LoggedEvent, PropertyValue
 from kizashi_schemas import Funnel, parse_duration
 
-__all__ = ["Matcher", "Rules", "json_equal", "matcher"]
+__all__ = ["Check", "Matcher", "Rules", "json_equal", "matcher"]
 
 Matcher = Callable[[LoggedEvent], bool]
 _MISSING = object()
@@ -44,11 +44,16 @@ def _place(key: str) -> tuple[bool, str]:
     return kind == "source", name
 
 
+Check = Callable[[], None]
+"""Called now and then during long work; raises when the work is to be given up."""
+
+
 class Rules:
     """A funnel made ready to run: its steps and exclusions as tests, its window in milliseconds."""
 
-    def __init__(self, funnel: Funnel) -> None:
+    def __init__(self, funnel: Funnel, check: Check = lambda: None) -> None:
         self.funnel = funnel
+        self.check = check
         self.steps = [matcher(step.event, step.where) for step in funnel.normal_steps]
         self.last = len(self.steps) - 1
         self.optional = frozenset(funnel.optional)
@@ -63,7 +68,7 @@ class Rules:
 
     def restricted(self, step: int, extra: Matcher) -> Rules:
         """The same rules, with one more condition on one step."""
-        copy = Rules(self.funnel)
+        copy = Rules(self.funnel, self.check)
         plain = copy.steps[step]
         copy.steps[step] = lambda event: plain(event) and extra(event)
         return copy

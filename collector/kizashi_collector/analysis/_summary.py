@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from kizashi_collector.analysis._events import Interval, LoggedEvent
+from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._worth import Worth
 from kizashi_schemas.plan import Plan
 
@@ -48,16 +49,24 @@ class Summary(Struct, frozen=True):
 
 
 def summarize(
-    events: Iterable[LoggedEvent], *, plan: Plan | None, worth: Worth, interval: Interval, by: tuple[str, ...] = ()
+    events: Iterable[LoggedEvent],
+    *,
+    plan: Plan | None,
+    worth: Worth,
+    interval: Interval,
+    by: tuple[str, ...] = (),
+    check: Check = lambda: None,
 ) -> Summary:
     """Count the events of the interval by the source fields in `by`; events outside it and adjustments are passed over.
 
-    With a plan only planned events count. Without `by` there is exactly one row, with key ().
+    With a plan only planned events count. Without `by` there is exactly one row, with key (). `check` is called for
+    each event, and what it raises ends the work.
     """
     total = _Tally(worth, plan)
     rows: dict[tuple[str, ...], _Tally] = {}
     late = 0
     for event in events:
+        check()
         if event.adjust is not None or event.time not in interval:
             continue
         late += event.received_at - event.time > LATE_AFTER_MS and not event.imported
