@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from kizashi_collector.ingest import Clock, Ingest, PlanBook
 from kizashi_collector.store import KeyRing, LogAnswers, Scope, SqliteLog
 from kizashi_schemas import BatchAnswer, FunnelAnswer, SummaryAnswer
 
-__all__ = ["HOUR", "KEYS", "MINUTE", "NOW", "LiveCollector", "event", "live_collector", "settle"]
+__all__ = ["HOUR", "KEYS", "MINUTE", "NOW", "LiveCollector", "event", "live_collector", "settle", "until"]
 
 NOW = 1_790_000_000_000
 """2026-09-21T14:13:20Z: the collector's time unless a test sets another."""
@@ -40,6 +41,12 @@ class LiveCollector:
         self.url = ""
         self.services: Services
         self.session: ClientSession
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, for clients that are no HTTP library."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
 
     def advance(self, milliseconds: int) -> None:
         """Let time pass on both clocks."""
@@ -126,6 +133,13 @@ async def live_collector(
         if ring is not None:
             ring.close()
         await log.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the event loop turn until the condition holds; fails after 10 s."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  # what is waited for is the server's, and has no event for tests
+            await asyncio.sleep(0)
 
 
 def settle(raw: Any) -> Any:

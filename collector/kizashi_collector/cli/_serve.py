@@ -26,7 +26,7 @@ _log = logging.getLogger("kizashi.serve")
 _DRAIN_S = 8
 _OPTIONS = (
     *("data", "plan", "host", "port", "store", "retention"),
-    *("max_events", "max_body", "max_compressed", "max_pending"),
+    *("max_events", "max_body", "max_compressed", "max_pending", "query_timeout"),
 )
 
 
@@ -42,6 +42,8 @@ def _run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # Until the event loop's own handlers are there; as process 1 of a container, SIGTERM would be ignored without one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The plan that SIGHUP asks for is about to be read anyway; its default would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.umask(0o077)  # the log and the keys are nobody else's business
     try:
         settings = resolve(args)
@@ -68,7 +70,12 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     clock = Clock()
     metrics = Metrics()
-    log = SqliteLog(settings["data"], max_pending=settings["max_pending"], on_commit=metrics.commit)
+    log = SqliteLog(
+        settings["data"],
+        max_pending=settings["max_pending"],
+        query_seconds=settings["query_timeout"] / 1000,
+        on_commit=metrics.commit,
+    )
     try:
         plans = PlanBook(log, settings["plan"])
         await plans.load(clock.now())
@@ -90,7 +97,7 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
             keys=keys,
             clock=clock,
             metrics=metrics,
-            limits=Limits(compressed_bytes=settings["max_compressed"], decoded_bytes=settings["max_body"]),
+            limits=_limits(settings["max_compressed"], settings["max_body"]),
         )
         tasks: set[asyncio.Task[None]] = set()
 
@@ -105,6 +112,16 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
             keys.close()
     finally:
         await log.close()
+
+
+def _limits(compressed: int, decoded: int) -> Limits:
+    """The limits, with room for a few of the largest bodies at a time."""
+    least = Limits()
+    return Limits(
+        compressed_bytes=compressed,
+        decoded_bytes=decoded,
+        bytes_in_flight=max(least.bytes_in_flight, 4 * (compressed + decoded)),
+    )
 
 
 async def _until_stopped(services: Services, host: str, port: int, stop: asyncio.Event) -> None:

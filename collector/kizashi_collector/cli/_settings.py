@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,19 @@ from kizashi_schemas import KizashiError, TimeError, parse_duration
 
 __all__ = ["SETTINGS", "Setting", "SettingsError", "add_options", "given_keys", "resolve"]
 
+# What a request's Authorization header can carry; longer ones are not looked up.
+_KEY = re.compile(r"[!-~]{1,256}")
+
 
 class SettingsError(KizashiError):
     """A setting that cannot be used."""
 
 
 class Setting(Struct, frozen=True):
-    """One setting. `read` turns text into the value, or raises ValueError."""
+    """One setting. `read` turns text into the value, or raises ValueError; the default is text too, or none."""
 
     name: str
-    default: Any
+    default: str | None
     read: Callable[[str], Any]
     help: str
 
@@ -53,7 +57,7 @@ def _positive(text: str) -> int:
     return number
 
 
-def _retention(text: str) -> int:
+def _duration(text: str) -> int:
     return int(parse_duration(text))
 
 
@@ -64,16 +68,17 @@ def _store(text: str) -> str:
 
 
 SETTINGS = (
-    Setting("data", Path("data"), Path, "folder for the log and the keys; one volume is enough"),
+    Setting("data", "data", Path, "folder for the log and the keys; one volume is enough"),
     Setting("plan", None, Path, "tracking plan (TOML); read again on SIGHUP. Without it, POST /v1/plan sets one"),
     Setting("host", "127.0.0.1", str, "address to listen on; 0.0.0.0 for all"),
-    Setting("port", 8700, _port, "port to listen on; 0 picks a free one"),
+    Setting("port", "8700", _port, "port to listen on; 0 picks a free one"),
     Setting("store", "sqlite", _store, "where events are kept"),
-    Setting("retention", None, _retention, "refuse events older than this, for example 400d; overrides the plan's"),
-    Setting("max_events", 2_500, _positive, "events in one batch at most"),
-    Setting("max_body", 10 * 1024 * 1024, _positive, "bytes of a decoded body at most"),
-    Setting("max_compressed", 1024 * 1024, _positive, "bytes of a compressed body at most"),
-    Setting("max_pending", 100_000, _positive, "events that may wait to be written; beyond, batches are answered 503"),
+    Setting("retention", None, _duration, "refuse events older than this, for example 400d; overrides the plan's"),
+    Setting("max_events", "2500", _positive, "events in one batch at most"),
+    Setting("max_body", "10485760", _positive, "bytes of a decoded body at most"),
+    Setting("max_compressed", "1048576", _positive, "bytes of a compressed body at most"),
+    Setting("max_pending", "100000", _positive, "events that may wait to be written; beyond, batches are answered 503"),
+    Setting("query_timeout", "30s", _duration, "how long a question may take; beyond, it is answered 503"),
 )
 
 
@@ -90,24 +95,53 @@ def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> None
 def resolve(args: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The values of the settings that the parser has options for. Raises SettingsError, naming setting and value."""
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for setting in SETTINGS:
         if not hasattr(args, setting.name):
             continue
         text, origin = getattr(args, setting.name), setting.option
         if text is None:
             text, origin = environment.get(setting.variable) or None, setting.variable
+        if text is None:
+            text, origin = setting.default, setting.option
         try:
-            values[setting.name] = setting.default if text is None else setting.read(text)
+            values[setting.name] = None if text is None else setting.read(text)
+            origins[setting.name] = origin
         except (ValueError, TimeError) as error:
             raise SettingsError(f"{origin}: {text!r} cannot be used: {error}") from None
+    if "max_pending" in values and "max_events" in values and values["max_pending"] < values["max_events"]:
+        raise SettingsError(
+            f"{origins['max_pending']}: {values['max_pending']} is less than one batch may hold "
+            f"({origins['max_events']}: {values['max_events']}), so that a full one could never be taken; "
+            "raise the first or lower the second"
+        )
     return values
 
 
 def given_keys(environment: Mapping[str, str] = os.environ) -> dict[Scope, str]:
-    """The keys that the environment gives: KIZASHI_WRITE_KEY, KIZASHI_READ_KEY, KIZASHI_ADMIN_KEY."""
+    """The keys that the environment gives: KIZASHI_WRITE_KEY, KIZASHI_READ_KEY, KIZASHI_ADMIN_KEY.
+
+    Raises SettingsError, which never shows a secret, for one that no request could bring, and one for two scopes.
+    """
     keys: dict[Scope, str] = {}
     for scope in SCOPES:
-        secret = environment.get(f"KIZASHI_{scope.upper()}_KEY")
-        if secret:
-            keys[scope] = secret
+        secret = environment.get(_key_variable(scope))
+        if not secret:
+            continue
+        if not _KEY.fullmatch(secret):
+            raise SettingsError(
+                f"{_key_variable(scope)}: no request could bring this key; give 1 to 256 visible ASCII characters, "
+                "without spaces or a line's end"
+            )
+        for other, known in keys.items():
+            if known == secret:
+                raise SettingsError(
+                    f"{_key_variable(scope)}: the same key as {_key_variable(other)}, and a key has one scope; "
+                    "give each its own"
+                )
+        keys[scope] = secret
     return keys
+
+
+def _key_variable(scope: Scope) -> str:
+    return f"KIZASHI_{scope.upper()}_KEY"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 
 from aiohttp import web
@@ -16,6 +18,24 @@ from kizashi_collector.http._services import SERVICES, Services
 from kizashi_collector.http._summary import get_summary
 
 __all__ = ["make_app", "make_runner"]
+
+_CLIENT_LEFT = 499
+"""What web servers write down for a client that did not wait for its answer."""
+
+
+class _WithoutPayload(logging.Filter):
+    """Keeps what was sent out of aiohttp's own log lines: its exceptions quote the bytes that they could not read."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        record.msg = f"a request was not HTTP: {type(error).__name__}" if error else "a request was not HTTP"
+        record.args, record.exc_info, record.exc_text = (), None, None
+        record.levelno, record.levelname = logging.INFO, "INFO"  # scanners do this all day
+        return True
+
+
+_protocol_log = logging.getLogger("kizashi.http.protocol")
+_protocol_log.addFilter(_WithoutPayload())
 
 
 def make_app(services: Services) -> web.Application:
@@ -41,7 +61,13 @@ def make_app(services: Services) -> web.Application:
 def make_runner(services: Services) -> web.AppRunner:
     """Return a runner for the application. Bodies stay compressed until their size was checked."""
     return web.AppRunner(
-        make_app(services), access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=1.0
+        make_app(services),
+        access_log=None,
+        auto_decompress=False,
+        handle_signals=False,
+        handler_cancellation=True,  # a client that leaves takes its question along; events are stored all the same
+        logger=_protocol_log,
+        shutdown_timeout=1.0,
     )
 
 
@@ -54,6 +80,9 @@ async def _measured(request: web.Request, handler: Handler) -> web.StreamRespons
         try:
             response = await handler(request)
             status = response.status
+        except asyncio.CancelledError:
+            status = _CLIENT_LEFT
+            raise
         finally:
             resource = request.match_info.route.resource
             route = "unknown" if resource is None else resource.canonical

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES, Limits
@@ -17,7 +19,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["batch_format", "read_body"]
+__all__ = ["batch_format", "body_of"]
 
 _FORMATS: dict[str, Format] = {
     "application/json": "json",
@@ -48,34 +50,64 @@ def batch_format(request: web.Request) -> Format:
     return kind
 
 
-async def read_body(request: web.Request) -> bytes:
-    """Return the decoded body: 413 beyond a limit, 415 for an unknown Content-Encoding, 400 if it is broken."""
-    limits = request.app[SERVICES].limits
+@asynccontextmanager
+async def body_of(request: web.Request) -> AsyncIterator[bytes]:
+    """The decoded body, whose bytes count as in flight as long as the block lasts.
+
+    413 beyond a limit, 415 for an unknown Content-Encoding, 400 if it is broken, 408 if it does not come in time, 503
+    while too many bytes are in flight.
+    """
+    services = request.app[SERVICES]
+    limits, in_flight = services.limits, services.in_flight
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
     if encoding not in _ENCODINGS:
         raise ProblemError(
             415, "bad_content_encoding", f"Content-Encoding {encoding[:80]!r} is unknown; send gzip, zstd or none"
         )
+    reserved = 0
+
+    def reserve(size: int) -> None:
+        nonlocal reserved
+        if in_flight.bytes + size > limits.bytes_in_flight:
+            raise ProblemError(503, "busy", "too many bytes are on their way; send again", {"Retry-After": "1"})
+        in_flight.bytes += size
+        reserved += size
+
+    try:
+        body = await _read(request, limits, encoding, reserve)
+        if encoding != "identity":
+            body = await _decompressed(body, encoding, limits)
+            reserve(len(body))
+        yield body
+    finally:
+        in_flight.bytes -= reserved
+
+
+async def _read(request: web.Request, limits: Limits, encoding: str, reserve: Callable[[int], None]) -> bytes:
     limit = limits.decoded_bytes if encoding == "identity" else limits.compressed_bytes
     if (request.content_length or 0) > limit:
         raise _too_large(limit, encoding)
-    body = await _read(request, limit, encoding)
-    if encoding == "identity":
-        return body
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit, encoding)
+                reserve(len(part))
+                parts.append(part)
+    except TimeoutError:
+        raise ProblemError(408, "too_slow", f"the body did not come within {limits.body_seconds:g} s") from None
+    except (ClientError, ConnectionError) as error:
+        raise ProblemError(400, "undecodable", f"the body broke off: {type(error).__name__}") from None
+    return b"".join(parts)
+
+
+async def _decompressed(body: bytes, encoding: str, limits: Limits) -> bytes:
     if len(body) <= _BIG:
         return _decompress(body, encoding, limits)
     return await asyncio.get_running_loop().run_in_executor(None, _decompress, body, encoding, limits)
-
-
-async def _read(request: web.Request, limit: int, encoding: str) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit, encoding)
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _decompress(body: bytes, encoding: str, limits: Limits) -> bytes:

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.http._body import batch_format, read_body
+from kizashi_collector.http._body import batch_format, body_of
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import Query
 from kizashi_collector.http._respond import json_response, money
@@ -25,7 +25,8 @@ async def post_events(request: web.Request) -> web.Response:
     if services.draining:
         raise ProblemError(503, "draining", "the collector is stopping; send again", {"Retry-After": "5"})
     kind = batch_format(request)
-    answer = await services.ingest.take(await read_body(request), kind)
+    async with body_of(request) as body:
+        answer = await services.ingest.take(body, kind)
     if kind == "msgpack":
         return web.Response(body=msgspec.msgpack.encode(answer), content_type="application/msgpack")
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from kizashi_collector.analysis import FunnelFigures, Interval, StepFigures, resolve_interval
-from kizashi_collector.http._body import batch_format, read_body
+from kizashi_collector.http._body import batch_format, body_of
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import INTERVAL, Query
 from kizashi_collector.http._respond import json_response, money
@@ -84,9 +84,9 @@ async def post_funnel(request: web.Request) -> web.Response:
 
 async def _read(request: web.Request) -> FunnelRequest:
     kind = batch_format(request)
-    body = await read_body(request)
     try:
-        return (_decoder if kind == "json" else _msgpack_decoder).decode(body)
+        async with body_of(request) as body:
+            return (_decoder if kind == "json" else _msgpack_decoder).decode(body)
     except msgspec.ValidationError as error:
         raise FunnelError(f"{error}; see docs/funnels.md for the keys") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 from aiohttp import web
 
-from kizashi_collector.http._body import read_body
+from kizashi_collector.http._body import body_of
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import Query
 from kizashi_collector.http._respond import json_response
@@ -15,6 +17,8 @@ from kizashi_schemas.plan import Plan, load_plan, load_plan_data
 
 __all__ = ["get_plan", "post_plan"]
 
+# Numbers keep their text, as they do in TOML.
+_json = msgspec.json.Decoder(float_hook=Decimal)
 _TOML_TYPES = ("application/toml", "text/toml", "text/plain", "application/octet-stream")
 
 
@@ -33,11 +37,15 @@ async def post_plan(request: web.Request) -> web.Response:
 
 
 async def _read(request: web.Request) -> Plan:
-    body = await read_body(request)
+    async with body_of(request) as body:
+        return _decode(body, request.content_type)
+
+
+def _decode(body: bytes, content_type: str) -> Plan:
     try:
-        if request.content_type == "application/json":
-            return load_plan_data(msgspec.json.decode(body), filename="the posted plan")
-        if request.content_type in _TOML_TYPES:
+        if content_type == "application/json":
+            return load_plan_data(_json.decode(body), filename="the posted plan")
+        if content_type in _TOML_TYPES:
             return load_plan(body.decode(), filename="the posted plan")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "undecodable", f"the plan cannot be decoded: {error}") from None

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from kizashi_collector.analysis import IntervalError
 from kizashi_collector.ingest import BadBodyError, PlanRuledByFileError, TooManyEventsError
-from kizashi_collector.store import StoreBusyError, StoreError
+from kizashi_collector.store import QueryTooSlowError, StoreBusyError, StoreError
 from kizashi_schemas import FunnelError, KizashiError, PlanError, Problem
 
 __all__ = ["ProblemError", "problems"]
@@ -44,8 +44,6 @@ async def problems(
         problem = ProblemError(error.status, _http_code(error.status), f"{request.method} {request.path}", kept)
     except KizashiError as error:
         problem = _translated(error)
-    except ConnectionError:
-        raise
     except Exception:  # noqa: BLE001  # the last resort: a bug must cost one request, not the connection
         _log.exception("%s %s failed", request.method, request.match_info.route.resource)
         problem = ProblemError(500, "internal", "the collector failed; its log says where")
@@ -62,6 +60,8 @@ def _translated(error: KizashiError) -> ProblemError:
             return ProblemError(413, "too_many_events", str(error))
         case StoreBusyError():
             return ProblemError(503, "busy", str(error), {"Retry-After": _RETRY_AFTER_S})
+        case QueryTooSlowError():
+            return ProblemError(503, "too_slow", str(error), {"Retry-After": "60"})
         case StoreError():
             return ProblemError(503, "unavailable", str(error), {"Retry-After": "5"})
         case IntervalError():
@@ -83,9 +83,12 @@ def _response(problem: ProblemError) -> web.Response:
     body = Problem(
         title=HTTPStatus(problem.status).phrase, status=problem.status, code=problem.code, detail=str(problem)
     )
-    return web.Response(
+    response = web.Response(
         status=problem.status,
         body=msgspec.json.encode(body),
         content_type="application/problem+json",
         headers=problem.headers,
     )
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        response.force_close()  # the rest of the body may still come, and is no request
+    return response

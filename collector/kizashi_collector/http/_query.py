@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Literal
 
@@ -15,6 +16,7 @@ from kizashi_schemas import FunnelError, check_keys
 __all__ = ["Query"]
 
 INTERVAL = ("window", "from", "to", "as_of")
+_UNESCAPED_PLUS = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})$")
 
 
 class Query:
@@ -84,7 +86,7 @@ class Query:
         if text.isascii() and text.isdigit() and len(text) < 20:
             return int(text)
         # An offset's plus sign that was not escaped arrives as a space.
-        return text[:10] + text[10:].replace(" ", "+") if len(text) > 10 else text
+        return _UNESCAPED_PLUS.sub(r"+\1", text)
 
 
 def _bad(detail: str) -> ProblemError:

@@ -15,16 +15,21 @@ __all__ = ["SERVICES", "Limits", "Services"]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds of one request: bytes on the wire when compressed, and bytes once decoded."""
+    """Bounds of one request: bytes on the wire when compressed, bytes once decoded, seconds until its body is there.
+    And of all together: bytes of bodies that are being read or waiting to be stored.
+    """
 
     compressed_bytes: int = 1024 * 1024
     decoded_bytes: int = 10 * 1024 * 1024
+    body_seconds: float = 30.0
+    bytes_in_flight: int = 64 * 1024 * 1024
 
 
 class InFlight:
-    """Counts the requests that are being answered, so that a stop can wait for the last of them."""
+    """Counts the requests that are being answered, so that a stop can wait for the last of them, and their bytes."""
 
     def __init__(self) -> None:
+        self.bytes = 0
         self._count = 0
         self._none = asyncio.Event()
         self._none.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -9,12 +10,13 @@ import hashlib
 import msgspec
 from aiohttp import web
 
-from kizashi_collector.analysis import Interval
+from kizashi_collector.analysis import Interval, resolve_interval
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import INTERVAL, Query
 from kizashi_collector.http._respond import respond
 from kizashi_collector.http._services import SERVICES
-from kizashi_collector.http._summary_page import Page
+from kizashi_collector.http._summary_page import Page, Writer
+from kizashi_schemas.plan import Plan
 
 __all__ = ["MAX_ANSWER_BYTES", "get_summary"]
 
@@ -25,11 +27,15 @@ _KNOWN = (*INTERVAL, "by", "format", "money", "csv", "cursor")
 
 
 class _Cursor(msgspec.Struct, array_like=True, frozen=True):
-    """Where a page begins: after `key`, in the same interval as the pages before it."""
+    """Where a page begins: after `key`, in the interval and under the plan of the pages before it.
+
+    `question` is a digest of query and plan, so that it serves no other question.
+    """
 
     start: int
     end: int
     as_of: int
+    question: str
     key: tuple[str, ...]
 
     def text(self) -> str:
@@ -44,46 +50,40 @@ async def get_summary(request: web.Request) -> web.Response:
     as_csv = query.choice("format", ("json", "csv")) == "csv"
     raw = query.choice("csv", ("safe", "raw")) == "raw"
     style = query.money()
-    cursor = _read_cursor(query.get("cursor"), by)
-    interval = query.interval() if cursor is None else Interval(cursor.start, cursor.end, cursor.as_of)
     plan = services.plans.current
+    question = _question(query, plan)
+    cursor = _read_cursor(query.get("cursor"), question, by)
+    interval = query.interval() if cursor is None else _interval(cursor, services.clock.now())
     report = await services.answers.summary(plan, interval, by)
-    rows = [row for row in report.summary.rows if cursor is None or row.key > cursor.key]
-    shown = len(rows)
-    while True:
-        after = (
-            _Cursor(interval.start, interval.end, interval.as_of, rows[shown - 1].key) if shown < len(rows) else None
-        )
-        page = Page(
-            report=report,
-            plan=plan,
-            interval=interval,
-            by=by,
-            rows=rows[:shown],
-            style=style,
-            next_cursor=None if after is None else after.text(),
-        )
-        body = page.csv(raw=raw) if as_csv else page.json()
-        if len(body) <= MAX_ANSWER_BYTES or shown <= 1:
-            break
-        shown = max(1, shown * MAX_ANSWER_BYTES // (len(body) + len(body) // 16))
+
+    def write() -> Page:
+        rows = report.summary.rows
+        if cursor is not None:
+            rows = [row for row in rows if row.key > cursor.key]
+        writer = Writer(report, plan, interval, by, style, MAX_ANSWER_BYTES)
+        return writer.csv(rows, raw=raw) if as_csv else writer.json(rows, after)
+
+    def after(key: tuple[str, ...]) -> str:
+        return _Cursor(interval.start, interval.end, interval.as_of, question, key).text()
+
+    page = await asyncio.get_running_loop().run_in_executor(None, write)
+    etag = hashlib.sha256(question.encode() + (query.get("cursor") or "").encode() + page.numbers).hexdigest()
     headers = {
-        "ETag": _etag(page, query),
+        "ETag": f'W/"{etag[:32]}"',
         "Cache-Control": "private, no-cache",
         "Vary": "Authorization, Accept-Encoding",
     }
-    if page.next_cursor is not None:
-        headers["X-Next-Cursor"] = page.next_cursor
+    if page.last_key is not None:
+        headers["X-Next-Cursor"] = after(page.last_key)
     if _holds(request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
-    return respond(body, "text/csv" if as_csv else "application/json", headers)
+    return respond(page.body, "text/csv" if as_csv else "application/json", headers)
 
 
-def _etag(page: Page, query: Query) -> str:
-    """A weak tag over plan, query, rows and total."""
-    digest = hashlib.sha256(msgspec.json.encode([page.plan.id if page.plan else None, query.items]))
-    digest.update(page.numbers())
-    return f'W/"{digest.hexdigest()[:32]}"'
+def _question(query: Query, plan: Plan | None) -> str:
+    """What was asked, and under which plan: not when, and not which page."""
+    asked = [item for item in query.items if item[0] != "cursor"]
+    return hashlib.sha256(msgspec.json.encode([plan.id if plan else None, asked])).hexdigest()[:16]
 
 
 def _holds(request: web.Request, etag: str) -> bool:
@@ -92,13 +92,18 @@ def _holds(request: web.Request, etag: str) -> bool:
     return etag.removeprefix("W/") in held or "*" in held
 
 
-def _read_cursor(text: str | None, by: tuple[str, ...]) -> _Cursor | None:
+def _read_cursor(text: str | None, question: str, by: tuple[str, ...]) -> _Cursor | None:
     if text is None:
         return None
     try:
         cursor = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
     except (binascii.Error, ValueError, msgspec.DecodeError):
         cursor = None
-    if cursor is None or len(cursor.key) != len(by):
-        raise ProblemError(400, "bad_query", "cursor does not belong to this query; begin again without it")
+    if cursor is None or cursor.question != question or len(cursor.key) != len(by):
+        raise ProblemError(400, "bad_query", "cursor belongs to another query or plan; begin again without it")
     return cursor
+
+
+def _interval(cursor: _Cursor, now: int) -> Interval:
+    """The interval of the pages before, checked as if it had been asked for."""
+    return resolve_interval(now, start=cursor.start, end=cursor.end, as_of=cursor.as_of)

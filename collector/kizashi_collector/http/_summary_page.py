@@ -1,21 +1,23 @@
-"""One page of a summary, written as JSON or CSV."""
+"""Pages of a summary, written as JSON or CSV."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
 
 from kizashi_collector.analysis import Figures, Interval
+from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._respond import NULL, money, money_text
 from kizashi_collector.store import SummaryReport
 from kizashi_schemas import EventStats, SummaryAnswer, SummaryRow, SummaryTotal, format_time
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Page"]
+__all__ = ["Page", "Writer"]
 
 T = TypeVar("T", bound=SummaryTotal)
 
@@ -28,76 +30,114 @@ _VALUE_COLUMNS = (
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Some rows of a report, with all that is needed to write them down."""
+    """A page as it is sent. `numbers` is a digest of rows and total alone: the same as long as no number changed.
 
-    report: SummaryReport
-    plan: Plan | None
-    interval: Interval
-    by: tuple[str, ...]
-    rows: Sequence[Figures]
-    style: Literal["number", "string"]
-    next_cursor: str | None
+    `last_key` is that of its last row where more rows follow.
+    """
 
-    @property
-    def _reason(self) -> Literal["no_plan", "recomputing"]:
-        return "recomputing" if self.plan is not None and self.plan.finals else "no_plan"
+    body: bytes
+    numbers: bytes
+    last_key: tuple[str, ...] | None
 
-    def numbers(self) -> bytes:
-        """Rows and total alone, without the clock's fields: the same bytes as long as no number changed."""
-        return msgspec.json.encode([self._rows(), self._total()])
 
-    def json(self) -> bytes:
-        """The page as a SummaryAnswer."""
-        until = self.report.complete_until
-        return msgspec.json.encode(
-            SummaryAnswer(
-                as_of=format_time(self.interval.as_of),
-                from_=format_time(self.interval.start),
-                to=format_time(self.interval.end),
-                currency=self.report.summary.currency,
-                plan=None if self.plan is None else self.plan.id,
-                complete_until=None if until is None else format_time(until),
-                late_events_applied=self.report.summary.late_events,
-                rows=self._rows(),
-                total=self._total(),
-                next_cursor=self.next_cursor,
-            )
+class Writer:
+    """Writes the rows of a report down, as many as fit into `limit` bytes, and at least one.
+
+    Raises ProblemError where even one row is larger: then there are too many event names for an answer.
+    """
+
+    def __init__(
+        self,
+        report: SummaryReport,
+        plan: Plan | None,
+        interval: Interval,
+        by: tuple[str, ...],
+        style: Literal["number", "string"],
+        limit: int,
+    ) -> None:
+        self._report = report
+        self._plan = plan
+        self._interval = interval
+        self._by = by
+        self._style: Literal["number", "string"] = style
+        self._limit = limit
+        self._names = list(report.summary.total.events)
+        self._reason: Literal["no_plan", "recomputing"] = (
+            "recomputing" if plan is not None and plan.finals else "no_plan"
         )
 
-    def csv(self, *, raw: bool) -> bytes:
-        """The page as CSV: a line for each row, no total; `raw` leaves text as it is, else formulae are defused."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\r\n")
-        names = list(self.report.summary.total.events)
-        columns = [f"{name}.{part}" for name in names for part in ("count", "actors", "value")]
-        writer.writerow([*self.by, "actors", *columns, "final_value", "declared_value", *_VALUE_COLUMNS])
-        for row in self.rows:
-            cells: list[str | int] = [value if raw else _defused(value) for value in row.key]
-            cells.append(row.actors)
-            for name in names:
-                event = row.events[name]
-                cells += [event.count, event.actors, money_text(event.value)]
-            cells += [money_text(row.final_value), money_text(row.declared_value)]
-            cells += ["false" if c == "ready" else self._reason if c == "reason" else "" for c in _VALUE_COLUMNS]
-            writer.writerow(cells)
-        return text.getvalue().encode()
+    def json(self, rows: Sequence[Figures], cursor: Callable[[tuple[str, ...]], str]) -> Page:
+        """A page as a SummaryAnswer; `cursor` makes the text that asks for the rows after a key."""
+        total = msgspec.json.encode(self._figures(SummaryTotal, self._report.summary.total, {}))
+        parts = self._fitting(
+            len(total),
+            (
+                msgspec.json.encode(self._figures(SummaryRow, row, dict(zip(self._by, row.key, strict=False))))
+                for row in rows
+            ),
+        )
+        last_key = rows[len(parts) - 1].key if len(parts) < len(rows) else None
+        envelope = self._envelope(None if last_key is None else cursor(last_key))
+        # Rows and total are encoded once, and set into the envelope where it has stand-ins for them.
+        head, _, rest = envelope.partition(_NO_ROWS)
+        middle, _, tail = rest.partition(_NO_TOTAL)
+        body = b"".join([head, b'"rows":[', b",".join(parts), b"]", middle, b'"total":', total, tail])
+        return Page(body=body, numbers=_digest([*parts, total]), last_key=last_key)
 
-    def _rows(self) -> list[SummaryRow]:
-        return [self._figures(SummaryRow, row, dict(zip(self.by, row.key, strict=False))) for row in self.rows]
+    def csv(self, rows: Sequence[Figures], *, raw: bool) -> Page:
+        """A page as CSV: a line for each row, no total; `raw` leaves text as it is, else formulae are defused."""
+        columns = [f"{name}.{part}" for name in self._names for part in ("count", "actors", "value")]
+        head = _line([*self._by, "actors", *columns, "final_value", "declared_value", *_VALUE_COLUMNS])
+        parts = self._fitting(len(head), (_line(self._cells(row, raw)) for row in rows))
+        last_key = rows[len(parts) - 1].key if len(parts) < len(rows) else None
+        total = _line(self._cells(self._report.summary.total, raw))
+        return Page(body=b"".join([head, *parts]), numbers=_digest([head, *parts, total]), last_key=last_key)
 
-    def _total(self) -> SummaryTotal:
-        return self._figures(SummaryTotal, self.report.summary.total, {})
+    def _fitting(self, around: int, encoded: Iterable[bytes]) -> list[bytes]:
+        """As many rows as fit beside `around` bytes and the envelope."""
+        parts: list[bytes] = []
+        size = _ENVELOPE_BYTES + around
+        for part in encoded:
+            size += len(part) + 1
+            if size > self._limit:
+                if not parts:
+                    raise ProblemError(
+                        422,
+                        "too_many_names",
+                        f"{len(self._names)} event names make a row of {len(part)} bytes; "
+                        "put a plan in force that names those that matter",
+                    )
+                break
+            parts.append(part)
+        return parts
+
+    def _envelope(self, next_cursor: str | None) -> bytes:
+        until = self._report.complete_until
+        return msgspec.json.encode(
+            SummaryAnswer(
+                as_of=format_time(self._interval.as_of),
+                from_=format_time(self._interval.start),
+                to=format_time(self._interval.end),
+                currency=self._report.summary.currency,
+                plan=None if self._plan is None else self._plan.id,
+                complete_until=None if until is None else format_time(until),
+                late_events_applied=self._report.summary.late_events,
+                rows=[],
+                total=_STAND_IN,
+                next_cursor=next_cursor,
+            )
+        )
 
     def _figures(self, kind: type[T], row: Figures, key: dict[str, str]) -> T:
         return kind(
             key=key,
             actors=row.actors,
             events={
-                name: EventStats(count=event.count, actors=event.actors, value=money(event.value, self.style))
+                name: EventStats(count=event.count, actors=event.actors, value=money(event.value, self._style))
                 for name, event in row.events.items()
             },
-            final_value=money(row.final_value, self.style),
-            declared_value=money(row.declared_value, self.style),
+            final_value=money(row.final_value, self._style),
+            declared_value=money(row.declared_value, self._style),
             brought_value=NULL,
             expected_value=NULL,
             low=NULL,
@@ -105,6 +145,48 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
             reason=self._reason,
             bid_value=NULL,
         )
+
+    def _cells(self, row: Figures, raw: bool) -> list[str | int]:
+        cells: list[str | int] = [value if raw else _defused(value) for value in row.key]
+        cells.append(row.actors)
+        for name in self._names:
+            event = row.events[name]
+            cells += [event.count, event.actors, money_text(event.value)]
+        cells += [money_text(row.final_value), money_text(row.declared_value)]
+        cells += ["false" if c == "ready" else self._reason if c == "reason" else "" for c in _VALUE_COLUMNS]
+        return cells
+
+
+_STAND_IN = SummaryTotal(
+    key={},
+    actors=0,
+    events={},
+    final_value=NULL,
+    declared_value=NULL,
+    brought_value=NULL,
+    expected_value=NULL,
+    low=NULL,
+    high=NULL,
+    bid_value=NULL,
+)
+_NO_ROWS = b'"rows":[]'
+_NO_TOTAL = b'"total":' + msgspec.json.encode(_STAND_IN)
+# More than the answer takes beside rows and total, a cursor of long keys included.
+_ENVELOPE_BYTES = 16_384
+
+
+def _line(cells: Sequence[str | int]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().encode()
+
+
+def _digest(parts: Sequence[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
 
 
 def _defused(text: str) -> str:

@@ -14,6 +14,7 @@ from kizashi_collector.ingest._decode import Format, decode_event, decode_id, to
 from kizashi_collector.store import Candidate, Refusal
 from kizashi_schemas import (
     MAX_EVENT_BYTES,
+    MAX_TIME_MS,
     MINOR_UNITS,
     Event,
     MoneyError,
@@ -150,9 +151,11 @@ class Checker:
             if refusal is not None:
                 return refusal
         if event.time > self._received_at + FUTURE_TOLERANCE_MS:
+            # A correction may carry it past the last instant that can be written.
+            time = format_time(min(event.time, MAX_TIME_MS))
             return Refusal(
                 "from_the_future",
-                f"time {format_time(event.time)} is more than 10 minutes ahead of the collector's clock; "
+                f"time {time} is more than 10 minutes ahead of the collector's clock; "
                 "mend the sender's clock, or send sent_at with the batch",
             )
         if self._retention is not None and event.time < self._received_at - self._retention:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -94,10 +95,10 @@ def _answer(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Bat
         for index, (candidate, outcome) in enumerate(zip(candidates, outcomes, strict=True))
         if outcome.verdict != "accepted"
     ]
-    rejected = sum(verdict.verdict == "rejected" for verdict in verdicts)
+    counts = Counter(outcome.verdict for outcome in outcomes)
     return BatchAnswer(
-        accepted=len(candidates) - len(verdicts),
-        duplicates=len(verdicts) - rejected,
-        rejected=rejected,
+        accepted=counts["accepted"],
+        duplicates=counts["duplicate"],
+        rejected=counts["rejected"],
         verdicts=verdicts,
     )

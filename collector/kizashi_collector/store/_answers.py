@@ -14,6 +14,7 @@ from kizashi_collector.analysis import (
     summarize,
 )
 from kizashi_collector.store._log import SqliteLog, scan
+from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import SummaryReport
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
@@ -34,14 +35,14 @@ class LogAnswers:
     async def summary(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         """The summary of the interval; see Answers.summary."""
 
-        def question(connection: sqlite3.Connection) -> SummaryReport:
+        def question(connection: sqlite3.Connection, patience: Patience) -> SummaryReport:
             events = scan(connection, "adjust IS NULL AND time > ? AND time <= ?", (interval.start, interval.end))
             worth = Worth(plan, scan(connection, _ADJUSTMENTS, (interval.as_of,)))
             since = interval.as_of - FRESHNESS_SPAN_MS
             last_receipt = connection.execute(_LAST_RECEIPT, (interval.as_of,)).fetchone()[0]
             receipts = connection.execute(_RECEIPTS, (since, interval.as_of))
             return SummaryReport(
-                summarize(events, plan=plan, worth=worth, interval=interval, by=by),
+                summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience),
                 complete_until(receipts, last_receipt=last_receipt, as_of=interval.as_of),
             )
 
@@ -54,10 +55,12 @@ class LogAnswers:
         one_at_a_time = funnel.entry == "first" or funnel.count == "attempts"
         since = -1 if one_at_a_time else interval.start
 
-        def question(connection: sqlite3.Connection) -> FunnelFigures:
+        def question(connection: sqlite3.Connection, patience: Patience) -> FunnelFigures:
             events = scan(connection, "adjust IS NULL AND time > ? AND time <= ?", (since, interval.as_of))
             worth = Worth(plan, scan(connection, _ADJUSTMENTS, (interval.as_of,)))
             zone = plan.timezone if plan is not None else "UTC"
-            return evaluate_funnel(events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution)
+            return evaluate_funnel(
+                events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience
+            )
 
         return await self._log.read(question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -16,7 +17,9 @@ from sqlite_utils import Database
 from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._schema import key_migrations
 
-__all__ = ["Key", "KeyRing", "Scope"]
+__all__ = ["SCOPES", "Key", "KeyRing", "Scope"]
+
+_log = logging.getLogger("kizashi.store")
 
 Scope = Literal["write", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -43,9 +46,7 @@ class KeyRing:
         self._clock = clock
         self._given = [(_digest(secret), scope) for scope, secret in (given or {}).items()]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(folder / "keys.db", timeout=5, check_same_thread=False)
-            key_migrations.apply(Database(self._connection))
+            self._connection = _open(folder)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot open {folder / 'keys.db'}: {error}") from error
         self._version: int | None = None
@@ -90,11 +91,14 @@ class KeyRing:
         return not self._given and not self._current()
 
     def _current(self) -> list[tuple[bytes, Scope]]:
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            rows = self._connection.execute("SELECT digest, scope FROM keys WHERE revoked_at IS NULL")
-            self._stored = rows.fetchall()
-            self._version = version
+        try:
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                rows = self._connection.execute("SELECT digest, scope FROM keys WHERE revoked_at IS NULL")
+                self._stored = rows.fetchall()
+                self._version = version
+        except sqlite3.OperationalError as error:
+            _log.warning("cannot read keys.db: %s; the keys known so far stay in force", error)
         return self._stored
 
     def close(self) -> None:
@@ -102,5 +106,19 @@ class KeyRing:
         self._connection.close()
 
 
+def _open(folder: Path) -> sqlite3.Connection:
+    folder.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(folder / "keys.db", timeout=0.5, check_same_thread=False)
+    try:
+        # In WAL mode nobody who writes keeps a reader waiting; the event loop reads here.
+        connection.execute("PRAGMA journal_mode=WAL")
+        key_migrations.apply(Database(connection))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    # Bytes that are no UTF-8 arrive from a header as lone surrogates.
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()

@@ -16,6 +16,7 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Candidate, NameSeen, Outcome, RejectedRow, StoreError
 from kizashi_collector.store._rows import COLUMNS, from_row
 from kizashi_collector.store._schema import log_migrations
@@ -24,6 +25,8 @@ from kizashi_collector.store._writer import CommitReport, Writer
 __all__ = ["SqliteLog", "scan"]
 
 _READERS = 2
+# SQLite asks the progress handler after so many steps of its virtual machine, some tenths of a millisecond.
+_PROGRESS_STEPS = 20_000
 T = TypeVar("T")
 
 
@@ -31,8 +34,8 @@ class SqliteLog:
     """The log in `folder`, which one process may own at a time.
 
     Durable means SQLite's WAL with `synchronous=FULL`: the transaction is fsynced before anybody is answered.
-    `max_pending` bounds the events that wait; beyond it `append` raises StoreBusyError. Opening raises StoreError when
-    the folder cannot be used or another process owns it.
+    `max_pending` bounds the events that wait; beyond it `append` raises StoreBusyError. `query_seconds` bounds each
+    question. Opening raises StoreError when the folder cannot be used or another process owns it.
     """
 
     def __init__(
@@ -40,8 +43,11 @@ class SqliteLog:
         folder: Path,
         *,
         max_pending: int = 100_000,
+        query_seconds: float = 30.0,
         on_commit: Callable[[CommitReport], None] = lambda _: None,
     ) -> None:
+        self._query_seconds = query_seconds
+        self._open_questions: set[Patience] = set()
         self.path = folder / "log.db"
         self._lock = _own(folder)
         self._local = threading.local()
@@ -92,32 +98,48 @@ class SqliteLog:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function on a read-only connection in another thread. It sees everything acknowledged before."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, question)
+    async def read(self, question: Callable[[sqlite3.Connection, Patience], T]) -> T:
+        """Run a function on a read-only connection in another thread. It sees everything acknowledged before.
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        Raises QueryTooSlowError and QueryEndedError as the function's patience does, which SQLite shares.
+        """
+        patience = Patience(self._query_seconds)
+        self._open_questions.add(patience)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, question, patience)
+        finally:
+            # When the client has left, this ends the work that nobody waits for.
+            patience.end()
+            self._open_questions.discard(patience)
+
+    def _ask(self, question: Callable[[sqlite3.Connection, Patience], T], patience: Patience) -> T:
+        patience()
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
             connection.execute("PRAGMA query_only=ON")
             self._local.connection = connection
             self._readers.append(connection)
+        connection.set_progress_handler(lambda: patience.over, _PROGRESS_STEPS)
         connection.execute("BEGIN")
         try:
-            return question(connection)
+            return question(connection, patience)
+        except sqlite3.OperationalError:
+            patience()  # interrupted by the progress handler: say why
+            raise
         finally:
+            connection.set_progress_handler(None, 0)
             connection.execute("ROLLBACK")
 
     async def newest(self, limit: int) -> list[LoggedEvent]:
         """The events received last; see Log.newest."""
         sql = f"SELECT {COLUMNS} FROM events ORDER BY seq DESC LIMIT ?"  # noqa: S608  # a constant
-        return await self.read(lambda connection: [from_row(row) for row in connection.execute(sql, (limit,))])
+        return await self.read(lambda connection, _: [from_row(row) for row in connection.execute(sql, (limit,))])
 
     async def rejected(self, limit: int) -> tuple[list[RejectedRow], dict[str, int]]:
         """The events rejected last; see Log.rejected."""
 
-        def question(connection: sqlite3.Connection) -> tuple[list[RejectedRow], dict[str, int]]:
+        def question(connection: sqlite3.Connection, _: Patience) -> tuple[list[RejectedRow], dict[str, int]]:
             rows = connection.execute(
                 "SELECT received_at, id, code, message, body FROM rejected ORDER BY seq DESC LIMIT ?", (limit,)
             )
@@ -133,16 +155,18 @@ class SqliteLog:
     async def names(self) -> list[NameSeen]:
         """The names in the log; see Log.names."""
         sql = "SELECT name, count(*), max(time) FROM events WHERE adjust IS NULL GROUP BY name ORDER BY name"
-        return await self.read(lambda connection: [NameSeen(*row) for row in connection.execute(sql)])
+        return await self.read(lambda connection, _: [NameSeen(*row) for row in connection.execute(sql)])
 
     async def last_plan(self) -> bytes | None:
         """The canonical form of the plan that was applied last, or None."""
         sql = "SELECT canonical FROM plans ORDER BY seq DESC LIMIT 1"
-        row = await self.read(lambda connection: connection.execute(sql).fetchone())
+        row = await self.read(lambda connection, _: connection.execute(sql).fetchone())
         return None if row is None else row[0]
 
     async def close(self) -> None:
         """Write what waits, then release files and lock; see Log.close."""
+        for patience in self._open_questions:
+            patience.end()
         await self._writer.close()
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
         for connection in self._readers:

@@ -17,6 +17,8 @@ __all__ = [
     "Log",
     "NameSeen",
     "Outcome",
+    "QueryEndedError",
+    "QueryTooSlowError",
     "Refusal",
     "RejectedRow",
     "StoreBusyError",
@@ -31,6 +33,14 @@ class StoreError(KizashiError):
 
 class StoreBusyError(StoreError):
     """More waits to be written than the store takes; try again shortly."""
+
+
+class QueryTooSlowError(StoreError):
+    """An answer took longer than questions may."""
+
+
+class QueryEndedError(StoreError):
+    """A question was given up, since its client left or the collector stops."""
 
 
 class Refusal(Struct, frozen=True):
@@ -115,7 +125,10 @@ class Log(Protocol):
 
 
 class Answers(Protocol):
-    """Answers computed from the log. Every acknowledged event with time ≤ as_of is in them."""
+    """Answers computed from the log. Every acknowledged event with time ≤ as_of is in them.
+
+    Both raise QueryTooSlowError or QueryEndedError; a cancelled question stops its work.
+    """
 
     async def summary(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         """The summary of the interval by source fields."""

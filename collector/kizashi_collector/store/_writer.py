@@ -94,13 +94,14 @@ class Writer:
             raise StoreBusyError(f"{self.pending} events wait to be written, {self._max_pending} may; try again soon")
         self.pending += len(candidates)
         waiter = _waiter()
+        waiter.future.add_done_callback(lambda _: self._written(len(candidates)))
         self._queue.put(_Batch(candidates, waiter))
-        try:
-            # Shielded: when the client is gone, the events are written all the same, and the future stays alive for it.
-            outcomes: list[Outcome] = await asyncio.shield(waiter.future)
-        finally:
-            self.pending -= len(candidates)
+        # Shielded: when the client is gone, the events are written all the same, and count as pending until they are.
+        outcomes: list[Outcome] = await asyncio.shield(waiter.future)
         return outcomes
+
+    def _written(self, events: int) -> None:
+        self.pending -= events
 
     async def run(self, do: Callable[[sqlite3.Connection], T]) -> T:
         """Run `do` in a transaction of its own; return its result once it is durable. Raises StoreError."""
@@ -152,7 +153,7 @@ class Writer:
 
     def _commit(self, batches: list[_Batch]) -> None:
         candidates = [candidate for batch in batches for candidate in batch.candidates]
-        began = time.perf_counter()
+        began, changes = time.perf_counter(), self.connection.total_changes
         try:
             outcomes = self._transaction(lambda connection: _keep(connection, candidates))
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
@@ -161,7 +162,9 @@ class Writer:
             for batch in batches:
                 batch.waiter.answer(StoreError(self.trouble))
             return
-        self.trouble = None
+        # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
+        if not candidates or self.connection.total_changes > changes:
+            self.trouble = None
         self._on_commit(CommitReport(len(batches), len(outcomes), time.perf_counter() - began))
         for batch in batches:
             batch.waiter.answer(outcomes[: len(batch.candidates)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ async def test_the_description_lists_every_route(collector: LiveCollector) -> No
 async def test_a_header_that_is_no_bearer_key_is_401(collector: LiveCollector, header: str) -> None:
     headers = {"Authorization": header}
     assert await collector.problem("GET", "/v1/summary", scope=None, headers=headers) == (401, "no_key")
+
+
+async def test_a_key_of_bytes_that_are_no_text_is_401(collector: LiveCollector) -> None:
+    reader, writer = await asyncio.open_connection(*collector.address)
+    writer.write(b"GET /v1/summary HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
 
 
 async def test_a_key_works_from_its_creation_until_it_is_revoked(collector: LiveCollector) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
@@ -161,17 +160,6 @@ def test_every_body_that_is_built_stands_in_the_table() -> None:
 async def test_a_bad_query_is_answered(collector: LiveCollector, row: list[str]) -> None:
     _, asked, status, problem = row
     assert await collector.problem("GET", code(asked)) == (int(status), code(problem))
-
-
-async def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(collector: LiveCollector) -> None:
-    host, port = collector.url.removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    lines = ["POST /v1/events HTTP/1.1", "Host: x", f"Authorization: Bearer {KEYS['write']}", "Content-Length: 999"]
-    writer.write("\r\n".join([*lines, "", '{"events": [']).encode())
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
-    assert await verdicts(collector, [raw_event("{}")]) == [("accepted", None)]
 
 
 async def test_nan_in_messagepack_is_a_bad_value_of_its_event_alone(collector: LiveCollector) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import msgspec
 import pytest
 from backports import zstd
 
+from kizashi_collector.http import Limits
 from kizashi_collector.ingest import TRUSTED_WITHIN_MS
 from kizashi_collector.store import Candidate, SqliteLog, StoreBusyError
 from kizashi_schemas import parse_time
-from live_collector import HOUR, MINUTE, NOW, LiveCollector, event, live_collector
+from live_collector import HOUR, KEYS, MINUTE, NOW, LiveCollector, event, live_collector, until
 
+JSON = {"Content-Type": "application/json"}
 PLAN = (
     'currency = "JPY"\nrates = { USD = 150 }\nunplanned = "reject"\n[events.mv_view]\n[events.purchase]\nfinal = true\n'
 )
@@ -164,6 +167,87 @@ async def test_any_sent_at_that_is_a_time_can_be_stored(collector: LiveCollector
     assert (await collector.post([event(time=parse_time(sent_at))], sent_at=sent_at)).accepted == 1
 
 
+async def test_a_time_that_a_correction_carries_beyond_the_year_9999_is_refused_alone(collector: LiveCollector) -> None:
+    last = "9999-12-31T23:59:59.999Z"
+    answer = await collector.post([event(), event(time=parse_time(last)), event()], sent_at=NOW - MINUTE)
+    assert [(verdict.index, verdict.code) for verdict in answer.verdicts] == [(1, "from_the_future")]
+
+
+async def test_a_number_that_json_readers_cannot_hold_is_listed_as_text(collector: LiveCollector) -> None:
+    good = msgspec.json.encode(event())
+    body = b'{"events": [{"id": "1", "name": "a", "time": 1e999, "actor": "x"}, ' + good + b"]}"
+    answer = await send(collector, body, Content_Type="application/json")
+    assert [verdict["code"] for verdict in answer["verdicts"]] == ["bad_time"]
+    async with collector.ask("GET", "/v1/rejected") as response:
+        (row,) = msgspec.json.decode(await response.read())["rejected"]
+    assert "1e999" in row["event"]
+
+
+async def test_bodies_on_their_way_are_bounded_together(tmp_path: Path) -> None:
+    async with live_collector(tmp_path, limits=Limits(bytes_in_flight=10_000)) as collector:
+
+        async def body(rest: asyncio.Event) -> AsyncIterator[bytes]:
+            yield b'{"events": [],   ' + b" " * 6_000
+            await rest.wait()
+            yield b'"x": 1}'
+
+        rest = asyncio.Event()
+        first = asyncio.create_task(send_stream(collector, body(rest)))
+        await until(lambda: collector.services.in_flight.bytes >= 6_000)
+        second = await collector.problem("POST", "/v1/events", scope="write", data=b" " * 6_000, headers=JSON)
+        assert second == (503, "busy")
+        rest.set()
+        assert await first == 200
+        assert collector.services.in_flight.bytes == 0
+        assert (await collector.post([event()])).accepted == 1
+
+
+async def send_stream(collector: LiveCollector, body: AsyncIterator[bytes]) -> int:
+    async with collector.ask("POST", "/v1/events", scope="write", data=body, headers=JSON) as response:
+        status: int = response.status
+        return status
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    async with live_collector(tmp_path, limits=Limits(body_seconds=0.05)) as collector:
+        reader, writer = await asyncio.open_connection(*collector.address)
+        head = ["POST /v1/events HTTP/1.1", "Host: x", f"Authorization: Bearer {KEYS['write']}", "Content-Length: 99"]
+        writer.write("\r\n".join([*head, "", '{"ev']).encode())
+        assert (await reader.readline()).split()[1] == b"408"
+        assert b"too_slow" in await reader.read()
+        writer.close()
+        assert (await collector.post([event()])).accepted == 1
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(
+    collector: LiveCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection(*collector.address)
+    head = ["POST /v1/events HTTP/1.1", "Host: x", f"Authorization: Bearer {KEYS['write']}", "Content-Length: 99"]
+    writer.write("\r\n".join([*head, "", '{"ev']).encode())
+    await until(lambda: collector.services.in_flight.bytes > 0)
+    writer.close()
+    await collector.services.in_flight.none()
+    assert collector.services.in_flight.bytes == 0
+    async with collector.ask("GET", "/metrics") as response:
+        metrics = await response.text()
+    assert 'status="499"' in metrics
+    assert 'status="500"' not in metrics
+    assert caplog.records == []
+
+
+async def test_what_is_no_http_is_logged_without_what_was_sent(
+    collector: LiveCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    for request in (b"GET / HTTP/1.1\r\nAuthorization: Bearer kz_secret\x01\r\n\r\n", b"kz_secret\r\n\r\n"):
+        reader, writer = await asyncio.open_connection(*collector.address)
+        writer.write(request)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    caplog.set_level("DEBUG")
+    assert "kz_secret" not in caplog.text
+
+
 async def test_with_retention_what_is_older_is_refused(tmp_path: Path) -> None:
     async with live_collector(tmp_path, retention=HOUR) as collector:
         answer = await collector.post([event(time=NOW - HOUR), event(time=NOW - HOUR - 1)])
@@ -196,3 +280,15 @@ async def test_a_batch_is_refused_while_too_much_waits(tmp_path: Path) -> None:
         assert len(await log.append(candidates)) == 6
     finally:
         await log.close()
+
+
+async def test_surrogate_pairs_and_what_only_looks_like_one_are_text(collector: LiveCollector) -> None:
+    texts = [r"\ud83d\ude00", r"\\ud83d", r"\\\ud83d\ude00", r"\\\\ude00", r"\uD83D\uDE00\uD83D\uDE00"]
+    events = [
+        b'{"id": "%d", "name": "a", "time": 0, "actor": "x", "properties": {"t": "%s"}}' % (n, text.encode())
+        for n, text in enumerate(texts)
+    ]
+    answer = await send(collector, b'{"events": [' + b",".join(events) + b"]}", Content_Type="application/json")
+    assert answer["accepted"] == len(texts)
+    kept = [row["properties"]["t"] for row in reversed(await stored(collector))]  # type: ignore[index]  # plain JSON
+    assert kept == ["😀", r"\ud83d", "\\😀", r"\\ude00", "😀😀"]

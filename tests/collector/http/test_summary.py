@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from pathlib import Path
@@ -242,24 +243,65 @@ async def test_money_is_exact_beyond_what_floats_and_64_bits_hold(tmp_path: Path
         assert settle(answer.total.events["purchase"].value) == exact
 
 
-async def test_large_answers_come_in_pages(collector: LiveCollector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_summary, "MAX_ANSWER_BYTES", 5_000)
-    await collector.post([event(time=NOW - HOUR, actor=f"a{n}", **source(f"c{n:03}")) for n in range(100)])
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_large_answers_come_in_pages(
+    collector: LiveCollector, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(_summary, "MAX_ANSWER_BYTES", 30_000)
+    await collector.post([event(time=NOW - HOUR, actor=f"a{n}", **source(f"c{n:03}")) for n in range(600)])
     whole: list[str] = []
-    query = {"by": "campaign"}
+    query = {"by": "campaign", "format": form}
+    pages = 0
     while True:
         async with collector.ask("GET", "/v1/summary", params=query) as response:
-            text = await response.read()
+            text = await response.text()
+            following = response.headers.get("X-Next-Cursor")
+        assert len(text) <= 30_000
+        pages += 1
+        if form == "json":
             page = msgspec.json.decode(text)
-            assert len(text) <= 5_000
-            assert response.headers.get("X-Next-Cursor") == page.get("next_cursor")
-        assert page["total"]["actors"] == 100
-        whole += [row["key"]["campaign"] for row in page["rows"]]
-        if "next_cursor" not in page:
+            assert page["total"]["actors"] == 600
+            assert page.get("next_cursor") == following
+            whole += [row["key"]["campaign"] for row in page["rows"]]
+        else:
+            whole += [row["campaign"] for row in csv.DictReader(io.StringIO(text))]
+        if following is None:
             break
-        query["cursor"] = page["next_cursor"]
+        query["cursor"] = following
         collector.advance(DAY)  # later pages still speak of the first one's interval
-    assert whole == [f"c{n:03}" for n in range(100)]
+    assert whole == [f"c{n:03}" for n in range(600)]
+    assert pages > 1
+
+
+async def test_a_cursor_serves_its_own_question_alone(
+    collector: LiveCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_summary, "MAX_ANSWER_BYTES", 30_000)
+    await collector.post([event(time=NOW - HOUR, **source(f"c{n:03}")) for n in range(300)])
+    cursor = (await collector.summary(by="campaign")).next_cursor
+    assert cursor is not None
+    for other in ("by=device", "by=campaign&window=1d", "by=campaign&money=string", "by=campaign&format=csv"):
+        asked = f"/v1/summary?{other}&cursor={cursor}"
+        assert await collector.problem("GET", asked) == (400, "bad_query")
+    fields = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=="))
+    for forged in ([10**18, 10**18, 10**18], [-5, -5, -5], [0, NOW + 10 * DAY, NOW + 10 * DAY], [5, 1, NOW]):
+        text = base64.urlsafe_b64encode(msgspec.json.encode([*forged, *fields[3:]])).decode().rstrip("=")
+        asked = f"/v1/summary?by=campaign&cursor={text}"
+        assert await collector.problem("GET", asked) == (400, "bad_query")
+    async with collector.ask("POST", "/v1/plan", scope="admin", data=b'currency = "JPY"') as response:
+        assert response.status == 200
+    assert await collector.problem("GET", f"/v1/summary?by=campaign&cursor={cursor}") == (400, "bad_query")
+
+
+async def test_a_row_that_no_page_could_hold_is_refused_with_the_remedy(
+    collector: LiveCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_summary, "MAX_ANSWER_BYTES", 30_000)
+    await collector.post([event(f"mv_{n:04}") for n in range(1_000)])
+    assert await collector.problem("GET", "/v1/summary") == (422, "too_many_names")
+    async with collector.ask("POST", "/v1/plan", scope="admin", data=b'currency = "JPY"\n[events.mv_0001]') as response:
+        assert response.status == 200
+    assert (await collector.summary()).total.events["mv_0001"].count == 1
 
 
 async def test_answers_are_compressed_for_those_who_read_gzip(collector: LiveCollector) -> None:
