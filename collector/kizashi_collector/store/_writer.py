@@ -41,21 +41,14 @@ class _Waiter(Struct, frozen=True, eq=False):
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
 
-    def answer(self, result: object) -> None:
-        """Wake the waiter with a result or, if it is one, an exception. Callable from any thread."""
-
-        def settle() -> None:
-            if self.future.cancelled():
-                return
-            if isinstance(result, Exception):
-                self.future.set_exception(result)
-            else:
-                self.future.set_result(result)
-
-        try:
-            self.loop.call_soon_threadsafe(settle)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            _log.debug("a transaction finished after its event loop")
+    def settle(self, result: object) -> None:
+        """Give the waiter its result or, if it is one, its exception. In the event loop."""
+        if self.future.cancelled():
+            return
+        if isinstance(result, Exception):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
 
 
 class _Batch(Struct, frozen=True, eq=False):
@@ -69,10 +62,10 @@ class _Work(Struct, frozen=True, eq=False):
 
 
 class Writer:
-    """Owns the writing connection. All batches that wait while a transaction is on its way to the disk go together
-    into the next one (group commit); any other write is a transaction of its own, in the order of asking.
+    """Owns the writing connection, for callers in one event loop.
 
-    `max_pending` bounds the events that wait.
+    All batches that wait while a transaction is on its way to the disk go together into the next one (group commit); any
+    other write is a transaction of its own, in the order of asking. `max_pending` bounds the events that wait.
     """
 
     def __init__(
@@ -147,9 +140,9 @@ class Writer:
         try:
             result = self._transaction(work.do)
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever
-            work.waiter.answer(StoreError(f"cannot write: {error}"))
+            _answer([(work.waiter, StoreError(f"cannot write: {error}"))])
         else:
-            work.waiter.answer(result)
+            _answer([(work.waiter, result)])
 
     def _commit(self, batches: list[_Batch]) -> None:
         candidates = [candidate for batch in batches for candidate in batch.candidates]
@@ -159,16 +152,19 @@ class Writer:
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
             self.trouble = f"cannot write: {error}"
             _log.error("cannot write: %s; check the volume's space and rights", error)
-            for batch in batches:
-                batch.waiter.answer(StoreError(self.trouble))
+            _answer([(batch.waiter, StoreError(self.trouble)) for batch in batches])
             return
         # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
         if not candidates or self.connection.total_changes > changes:
             self.trouble = None
         self._on_commit(CommitReport(len(batches), len(outcomes), time.perf_counter() - began))
+        answers: list[tuple[_Waiter, object]] = []
+        start = 0
         for batch in batches:
-            batch.waiter.answer(outcomes[: len(batch.candidates)])
-            outcomes = outcomes[len(batch.candidates) :]
+            end = start + len(batch.candidates)
+            answers.append((batch.waiter, outcomes[start:end]))
+            start = end
+        _answer(answers)
 
     def _transaction(self, do: Callable[[sqlite3.Connection], T]) -> T:
         connection = self.connection
@@ -186,6 +182,19 @@ class Writer:
 def _waiter() -> _Waiter:
     loop = asyncio.get_running_loop()
     return _Waiter(loop, loop.create_future())
+
+
+def _answer(answers: Sequence[tuple[_Waiter, object]]) -> None:
+    """Settle all of these in their event loop, which is woken once, for that costs a system call."""
+
+    def settle() -> None:
+        for waiter, result in answers:
+            waiter.settle(result)
+
+    try:
+        answers[0][0].loop.call_soon_threadsafe(settle)
+    except RuntimeError:  # the loop is closed: nobody waits any more
+        _log.debug("a transaction finished after its event loop")
 
 
 def _keep(connection: sqlite3.Connection, candidates: Sequence[Candidate]) -> list[Outcome]:
