@@ -64,8 +64,8 @@ class _Work(Struct, frozen=True, eq=False):
 class Writer:
     """Owns the writing connection, for callers in one event loop.
 
-    All batches that wait while a transaction is on its way to the disk go together into the next one (group commit); any
-    other write is a transaction of its own, in the order of asking. `max_pending` bounds the events that wait.
+    All batches that wait while a transaction is on its way to the disk go together into the next one (group commit);
+    any other write is a transaction of its own, in the order of asking. `max_pending` bounds the events that wait.
     """
 
     def __init__(
