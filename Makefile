@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo serve test lint bench docs container-test clean
+.PHONY: demo serve test lint bench docs container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
 	$(BIN)/python examples/demo.py
@@ -11,10 +11,10 @@ demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for h
 serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
 	$(BIN)/kizashi serve --data data --plan examples/plan.toml
 
-test: $(INSTALLED)
+test: $(INSTALLED)  ## all tests
 	$(BIN)/python -m pytest
 
-lint: $(INSTALLED)
+lint: $(INSTALLED)  ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -29,11 +29,15 @@ docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 container-test:  ## builds the image on BASE and proves its promises; needs podman or docker
 	tests/container/build_and_run.sh $(BASE)
 
-clean:
+clean:  ## remove what make made
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The mark is newer than pyproject.toml only after a complete install.
 $(INSTALLED): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kizashi needs Python 3.11 or newer; name one: make PYTHON=python3.13")'
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(INSTALLED)
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16

@@ -145,7 +145,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Decimal):
-        return one_line(str(value) if value.is_finite() else str(float(value)), 60)
+        return "nan" if value.is_nan() else one_line(str(value) if value.is_finite() else str(float(value)), 60)
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, date | time):

@@ -5,6 +5,7 @@ Every problem is reported at once, each as one line that names the file, the key
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from datetime import datetime, time
 from decimal import Decimal
@@ -25,6 +26,11 @@ from kizashi_schemas._time import Millis, parse_duration
 __all__ = ["load_plan", "load_plan_data"]
 
 _DEFAULT_WINDOWS = ("1h", "24h", "7d", "28d")
+_EVENT_CHOICES = {
+    "action": ("primary", "secondary"),
+    "use": ("declared", "learned"),
+    "counting": ("every", "once"),
+}
 _EVENT_KEYS = ("action", "value", "use", "counting", "final", "owner", "review_by", "description")
 _PLAN_KEYS = (
     *("currency", "rates", "timezone", "retention", "unplanned", "windows", "summaries"),
@@ -168,6 +174,12 @@ class _Loader(Checks):
         final = table.get("final", False)
         raw = {key: value for key, value in table.items() if key in _EVENT_KEYS and key != "value"}
         raw.setdefault("action", "primary" if final is True else "secondary")
+        for key, choices in _EVENT_CHOICES.items():
+            if key in raw and raw[key] not in choices:
+                self.choice(f"{place}.{key}", raw.pop(key), choices)
+                raw.setdefault("action", "secondary")
+        if not isinstance(final, bool):
+            self.wrong(f"{place}.final", f"{shown(raw.pop('final'))} is neither true nor false; write final = true")
         if isinstance(raw.get("review_by"), datetime | time):
             self.wrong(f"{place}.review_by", "is a time; write a date such as 2027-02-01")
             return None
@@ -209,7 +221,9 @@ class _Loader(Checks):
             funnels[name] = funnel
             for step in funnel.normal_steps:
                 if step.event != "*" and step.event not in events:
-                    self.warn(f"{place}.steps", f"{step.event} is not in the plan; add [events.{step.event}]")
+                    near = difflib.get_close_matches(step.event, events, n=1)
+                    hint = f"did you mean {near[0]}? Else add" if near else "add"
+                    self.warn(f"{place}.steps", f"{step.event} is not in the plan; {hint} [events.{step.event}]")
         return funnels
 
     def values(self, events: Mapping[str, EventRule], funnels: Mapping[str, Funnel]) -> Values:

@@ -77,6 +77,11 @@ def test_the_example_of_a_plan_has_neither_problem_nor_warning() -> None:
     assert load_plan(example).warnings == ()
 
 
+def test_the_plan_of_the_readme_has_neither_problem_nor_warning() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert load_plan(example).warnings == ()
+
+
 def test_the_examples_of_the_wire_decode() -> None:
     batch, answer = examples("api.md", "json")
     assert msgspec.json.decode(batch, type=Batch).events[0].order == "A-1001"

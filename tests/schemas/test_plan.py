@@ -155,7 +155,10 @@ def test_every_problem_is_told_at_once_with_file_and_key() -> None:
         ('currency = "JPY"\n[events.x]\nvalue = 1.5', "events.x.value", "decimals"),
         ('currency = "JPY"\n[events.x]\nvalue = "much"', "events.x.value", "300"),
         ('currency = "JPY"\n[events.x]\nvalue = true', "events.x.value", "300"),
-        ('currency = "JPY"\n[events.x]\naction = "third"', "events.x.action", "docs/plan.md"),
+        ('currency = "JPY"\n[events.x]\naction = "third"', "events.x.action", '"primary" or "secondary"'),
+        ('currency = "JPY"\n[events.x]\ncounting = "one"', "events.x.counting", '"every" or "once"'),
+        ('currency = "JPY"\n[events.x]\nfinal = "true"\nuse = "x"', "events.x.final", "write final = true"),
+        ('currency = "JPY"\n[events.x]\nfinal = "true"\nuse = "x"', "events.x.use", '"declared" or "learned"'),
         ('currency = "JPY"\n[events.x]\nactoin = "primary"', "events.x.actoin", "did you mean action"),
         ('currency = "JPY"\n[events.x]\nreview_by = 2027-01-01T00:00:00Z', "events.x.review_by", "date"),
         ('currency = "JPY"\n[events.x]\nvalue = "event"\ncounting = "once"', "events.x.counting", "every"),
@@ -282,6 +285,8 @@ def test_a_micro_conversion_without_the_prefix_is_warned_about() -> None:
 def test_a_funnel_step_that_the_plan_does_not_know_is_warned_about() -> None:
     plan = load_plan('currency = "JPY"\n[funnels.f]\nsteps = ["mv_x", "*"]')
     assert ["mv_x" in line for line in plan.warnings] == [True]
+    typo = load_plan('currency = "JPY"\n[events.mv_view]\n[funnels.f]\nsteps = ["mv_veiw"]')
+    assert ["did you mean mv_view?" in line for line in typo.warnings] == [True]
 
 
 def test_a_plan_that_is_no_table_is_refused() -> None:

@@ -82,9 +82,8 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
     try:
         plans = PlanBook(log, settings["plan"])
         await plans.load(clock.now())
+        _log_warnings(plans)
         keys = None if dev else KeyRing(settings["data"], clock=clock.now, given=given_keys())
-        if keys is not None and keys.empty():
-            _print_first_keys(keys)
         services = Services(
             log=log,
             answers=LogAnswers(log),
@@ -132,7 +131,12 @@ async def _until_stopped(services: Services, host: str, port: int, stop: asyncio
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}; choose with --port") from None
+        if services.keys is not None and services.keys.empty():
+            _print_first_keys(services.keys)
         shown = f"[{host}]" if ":" in host else host
         print(f"listening on http://{shown}:{runner.addresses[0][1]}", flush=True)
         await stop.wait()
@@ -160,8 +164,14 @@ async def _reload(services: Services) -> None:
     except KizashiError as error:
         _log.error("plan not changed: %s", error)
         return
+    _log_warnings(services.plans)
     plan = services.plans.current
     _log.info("plan %s %s", plan.id if plan else None, "is in force" if changed else "has not changed")
+
+
+def _log_warnings(plans: PlanBook) -> None:
+    for warning in plans.current.warnings if plans.current is not None else ():
+        _log.warning("%s", warning)
 
 
 def _print_first_keys(keys: KeyRing) -> None:

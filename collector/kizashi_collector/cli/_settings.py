@@ -99,7 +99,7 @@ def resolve(args: argparse.Namespace, environment: Mapping[str, str] = os.enviro
     for setting in SETTINGS:
         if not hasattr(args, setting.name):
             continue
-        text, origin = getattr(args, setting.name), setting.option
+        text, origin = getattr(args, setting.name) or None, setting.option
         if text is None:
             text, origin = environment.get(setting.variable) or None, setting.variable
         if text is None:

@@ -27,7 +27,7 @@ class Query:
         self._items: dict[str, str] = {}
         for name, value in request.query.items():
             if name not in known:
-                raise _bad(f"parameter {name[:40]!r} is unknown; known are {', '.join(sorted(known))}")
+                raise _bad(f"parameter {name[:40]!r} is unknown; known are {', '.join(sorted(known)) or 'none'}")
             if name in self._items:
                 raise _bad(f"parameter {name} is given twice")
             self._items[name] = value

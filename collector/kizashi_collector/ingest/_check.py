@@ -185,6 +185,14 @@ def _misshapen(error: msgspec.ValidationError) -> _FormError:
     message, _, _ = str(error).partition(" - at ")
     if match is None:
         return _FormError("bad_event", f"not an event: {message}")
+    if "required field" in message:
+        return _FormError(f"bad_{match[1]}", f"{match[1]} is missing; every event needs one")
+    if "matching regex" in message:
+        what = "" if match[1] == "name" else " as a key"
+        return _FormError(
+            f"bad_{match[1]}",
+            f"{match[1]}: write a lower-case letter, then letters, digits and underscores, at most 64 in all{what}",
+        )
     return _FormError(f"bad_{match[1]}", f"{match[1]}: {message[:1].lower()}{message[1:]}")
 
 
