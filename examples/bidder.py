@@ -199,6 +199,8 @@ def _arguments() -> argparse.Namespace:
     for option in ("endpoint", "key"):
         if not getattr(args, option):
             parser.error(f"--{option} is missing; see --help for the environment variable that gives it")
+    if not args.endpoint.startswith(("http://", "https://")):
+        parser.error(f"--endpoint {args.endpoint!r} is no URL; write http://127.0.0.1:8700")
     return args
 
 

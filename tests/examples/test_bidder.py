@@ -52,6 +52,13 @@ def test_an_unknown_key_ends_it_with_a_remedy(quiet_collector: Server, run: Run)
     assert "nobodys-key" not in answer.stderr
 
 
+def test_an_endpoint_that_is_no_url_is_nothing_that_a_later_poll_would_mend(run: Run) -> None:
+    answer = run("bidder.py", "--once", "--endpoint", "127.0.0.1:8700", "--key", READ_KEY)
+
+    assert answer.returncode == 2
+    assert "write http://127.0.0.1:8700" in answer.stderr
+
+
 def test_a_key_that_only_writes_ends_it_with_a_remedy(quiet_collector: Server, run: Run) -> None:
     answer = run("bidder.py", KIZASHI_ENDPOINT=quiet_collector.url, KIZASHI_READ_KEY="key-of-the-shop")
 
