@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
-from kizashi._pipeline import Pipeline
+from kizashi._pipeline import Pipeline, bounded
 from kizashi._queue import Watcher
 
 __all__ = ["aflush"]
@@ -18,7 +19,7 @@ async def aflush(pipeline: Pipeline, seconds: float) -> bool:
 
     def wake() -> None:
         # Called by the worker, perhaps after the loop was closed by somebody who lost patience.
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settled.set)
 
     watcher = Watcher(pipeline.begin_flush(), wake)
@@ -26,7 +27,7 @@ async def aflush(pipeline: Pipeline, seconds: float) -> bool:
     try:
         if not pipeline.start():
             return queue.wait_settled(watcher.target, 0.0)
-        async with asyncio.timeout(max(seconds, 0.0)):
+        async with asyncio.timeout(bounded(seconds)):
             await settled.wait()
     except TimeoutError:
         return queue.wait_settled(watcher.target, 0.0)

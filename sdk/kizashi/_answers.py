@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -20,11 +21,11 @@ class Judged(Struct, frozen=True):
     rejected: int
     retry: tuple[int, ...]
     code: str | None
-    """The code of the first rejection, for the log."""
+    """The code of the first rejection, for the log: a word, whatever the answer said."""
 
 
 class Refused(Struct, frozen=True):
-    """The collector refused the batch for what it is: 400, 413 or 422. `reason` is that of a lone event's drop."""
+    """The batch was refused for what it is: 400, 413 or 422. `reason` is that of a lone event's drop."""
 
     reason: str
     words: str
@@ -36,8 +37,16 @@ class Unanswered(Struct, frozen=True):
     words: str
 
 
+class _Problem(Struct, frozen=True):
+    """As much of the collector's problem+json as tells it from a proxy's page."""
+
+    code: str
+
+
 _REFUSALS = {400: "invalid", 413: "too_large", 422: "invalid"}
 _decode = msgspec.json.Decoder(BatchAnswer).decode
+_decode_problem = msgspec.json.Decoder(_Problem).decode
+_CODE = re.compile(r"[a-z_]{1,64}")
 
 
 def read_answer(answer: Answer, ids: Sequence[str]) -> Judged | Refused | Unanswered:
@@ -45,9 +54,14 @@ def read_answer(answer: Answer, ids: Sequence[str]) -> Judged | Refused | Unansw
 
     Only a 2xx whose body accounts for every event settles anything: a login page, a redirect or a cut answer does not.
     A key or address that is refused (401, 403, 404) counts as an outage, since either may be mended while we wait.
+    So does a 400 or 422 that is not the collector's: a proxy's or firewall's opinion costs no event. Its 413 makes
+    batches smaller, but does not drop an event that is refused alone.
     """
     words = f"{answer.status} {_phrase(answer.status)}".rstrip()
     if reason := _REFUSALS.get(answer.status):
+        foreign = not _is_problem(answer.body)
+        if foreign and (answer.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE or len(ids) == 1):
+            return Unanswered(f"{words}, but not a collector's answer")
         return Refused(reason, words)
     if not 200 <= answer.status < 300:
         return Unanswered(words)
@@ -71,11 +85,23 @@ def _judge(answer: BatchAnswer, ids: Sequence[str]) -> Judged | None:
         if verdict.verdict == "retry":
             retry.append(verdict.index)
         elif verdict.verdict == "rejected":
-            code = code or verdict.code
+            code = code or _word(verdict.code)
     told = (answer.duplicates, answer.rejected)
     if told != (counts["duplicate"], counts["rejected"]) or answer.accepted != len(ids) - len(places):
         return None
     return Judged(counts["rejected"], tuple(sorted(retry)), code)
+
+
+def _is_problem(body: bytes) -> bool:
+    try:
+        _decode_problem(body)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _word(code: str | None) -> str | None:
+    return code if code is not None and _CODE.fullmatch(code) else None
 
 
 def _phrase(status: int) -> str:

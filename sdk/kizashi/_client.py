@@ -7,7 +7,7 @@ import time as clocks
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
-from kizashi._capture import Record, capture
+from kizashi._capture import capture
 from kizashi._clock import Clock
 from kizashi._config import read_options
 from kizashi._context import ambient
@@ -31,8 +31,8 @@ class Client:
     endpoint            the collector's URL, http or https; default KIZASHI_ENDPOINT. Needed unless `transport` is given
     key                 a key with scope write, sent as a bearer token; default KIZASHI_KEY, or none
     max_queue_events    most events held until delivered, 1 to 100,000,000; what comes beyond is dropped{queue_full}
-    max_queue_bytes     most memory that they are charged for, 64 KiB to 1 TiB; same fate. The batch being sent takes
-                        up to 2 MB more
+    max_queue_bytes     most memory that they are charged for, 64 KiB to 1 TiB; same fate. The batch being sent and its
+                        answer take a few MB more
     batch_size          most events in a request, 1 to 2,500
     flush_interval      seconds that an event may wait for others to fill a batch, 0 to 3,600
     timeout             seconds for one whole request, 0.001 to 600; only the look-up of the host's name comes on top
@@ -164,10 +164,7 @@ class Client:
                 ambient(),
             )
             if self._checker is not None:
-                self._check(record)
-            dropped = pipeline.queue.offer(record)
-            if pipeline.thread is None:
-                pipeline.start()
+                self._checker.encode(record, 0)
         except Exception as error:
             # Whatever a stranger's mapping raises when it is copied. A site must not fail because it is measured.
             pipeline.queue.refuse(error.reason if isinstance(error, UsageError) else "invalid")
@@ -176,6 +173,10 @@ class Client:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"the event cannot be read: {error!r}", field="mapping") from error
+        # From here on the event is in the books: what a signal handler raises meanwhile is not ours, and goes on up.
+        dropped = pipeline.queue.offer(record)
+        if pipeline.thread is None:
+            pipeline.start()
         if dropped == "closed":
             self._after_close()
 
@@ -204,10 +205,6 @@ class Client:
         have arrived. Later events are dropped{closed}; closing again is harmless.
         """
         return self._pipeline.close(timeout)
-
-    def _check(self, record: Record) -> None:
-        if self._checker is not None:
-            self._checker.encode(record, 0)
 
     def _after_close(self) -> None:
         if self._options.strict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 
@@ -16,6 +15,7 @@ MAX_BATCH_EVENTS = 2_500
 """The collector takes no more events in one request."""
 
 _MEBI = 1024 * 1024
+_MOST_BITS = 128
 
 
 class Endpoint(Struct, frozen=True):
@@ -105,9 +105,9 @@ def _endpoint(url: object, needed: bool) -> Endpoint | None:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"endpoint is not a URL ({error}); {remedy}") from None
-    # The URL itself is not repeated here: somebody may have written a password into it.
+    except ValueError:
+        # Neither the URL nor what urlsplit says of it is repeated: somebody may have written a password into it.
+        raise ConfigurationError(f"endpoint is not a URL, by its host or its port; {remedy}") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"endpoint has scheme {parts.scheme!r} and host {host!r}; {remedy}")
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -116,6 +116,13 @@ def _endpoint(url: object, needed: bool) -> Endpoint | None:
         )
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise ConfigurationError(f"endpoint has characters that no URL has; {remedy}")
+    try:
+        # As the socket will, later and in a thread. Python loads the codec on its first use.
+        host.encode("idna")
+    except UnicodeError:
+        raise ConfigurationError(
+            f"endpoint has host {host!r}, with a part that is empty or longer than 63 characters; {remedy}"
+        ) from None
     secure = parts.scheme == "https"
     return Endpoint(secure, host, port if port is not None else 443 if secure else 80, parts.path.rstrip("/"))
 
@@ -132,20 +139,27 @@ def _key(key: object) -> str | None:
 
 def _whole(name: str, value: object, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigurationError(f"{name} is {value!r}; give a whole number from {least} to {most}")
+        raise ConfigurationError(f"{name} is {_shown(value)}; give a whole number from {least} to {most}")
     return value
 
 
 def _seconds(name: str, value: object, least: float, most: float) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not known or not least <= float(str(value)) <= most:
-        raise ConfigurationError(f"{name} is {value!r}; give seconds from {least:g} to {most:g}")
-    return float(str(value))
+    # Compared before it becomes a float, which not every int can. NaN and the infinities lie within no bounds.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ConfigurationError(f"{name} is {_shown(value)}; give seconds from {least:g} to {most:g}")
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    # Python writes out no int of more than 4,300 digits, and nobody reads one of 100.
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"a number of {value.bit_length()} bits"
+    return repr(value)
 
 
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} is {value!r}; give True or False")
+        raise ConfigurationError(f"{name} is {_shown(value)}; give True or False")
     return value
 
 

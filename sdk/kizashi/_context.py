@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
-__all__ = ["Ambient", "ambient", "context"]
+from kizashi._capture import keep_mapping, keep_scalar, stand_in, weigh
+
+__all__ = ["Ambient", "ambient", "context", "merged"]
+
+_AMBIENT_BYTES = 120
 
 
 class Ambient(Struct, frozen=True):
-    """What the surrounding contexts say. Never changed once made, so that a captured event may share it."""
+    """What the surrounding contexts say. Never changed once made, so that a captured event may share it.
+
+    `weight` is what each event that holds it is charged for, in bytes: any of them may be the last to keep it alive.
+    """
 
     actor: object = None
     session: object = None
     source: object = None
     consent: object = None
+    weight: int = 0
+
+    def __post_init__(self) -> None:
+        said = [part for part in (self.actor, self.session, self.source, self.consent) if part is not None]
+        force_setattr(self, "weight", _AMBIENT_BYTES + sum(map(weigh, said)) if said else 0)
+
+    def __repr__(self) -> str:
+        return "<who acts>"  # it is nobody's business: a context variable's value gets into messages and dumps
+
+
+class _Entry(Struct, frozen=True, eq=False):
+    """One context that was entered and not left: what was said around it, and the entry before it."""
+
+    of: context
+    around: Ambient
+    before: _Entry | None
 
 
 _NOTHING = Ambient()
 _current: ContextVar[Ambient] = ContextVar("kizashi", default=_NOTHING)
+_innermost: ContextVar[_Entry | None] = ContextVar("kizashi.entered", default=None)
 ambient = _current.get
 
 
@@ -29,10 +54,14 @@ class context:  # noqa: N801 - a context manager reads as a verb, like contextli
 
     `actor` and `session` replace what an outer context said; `source` and `consent` are merged key by key, the inner
     one winning. None, like a key whose value is None, leaves things as they are. Mappings are copied. Like `track`, it
-    raises nothing: what cannot be used is found, and counted as `invalid`, where an event would carry it.
+    raises nothing: what cannot be used is found, and counted as `invalid`, where an event would carry it. That goes
+    for a mapping that raises while it is copied, too.
+
+    One context may be entered again, and by many threads and tasks at once. Left where it was not entered (a generator
+    that another task closes), it changes nothing there.
     """
 
-    __slots__ = ("_given", "_tokens")
+    __slots__ = ("_actor", "_consent", "_session", "_source")
 
     def __init__(
         self,
@@ -42,21 +71,31 @@ class context:  # noqa: N801 - a context manager reads as a verb, like contextli
         source: Mapping[str, str | None] | None = None,
         consent: Mapping[str, bool | None] | None = None,
     ) -> None:
-        self._given = Ambient(actor, session, _copied(source), _copied(consent))
-        self._tokens: list[Token[Ambient]] = []
+        self._actor = _kept_scalar(actor)
+        self._session = _kept_scalar(session)
+        self._source = _kept_mapping("source", source)
+        self._consent = _kept_mapping("consent", consent)
 
     def __enter__(self) -> None:
-        outer, given = _current.get(), self._given
-        inner = Ambient(
-            outer.actor if given.actor is None else given.actor,
-            outer.session if given.session is None else given.session,
-            merged(outer.source, given.source),
-            merged(outer.consent, given.consent),
+        outer = _current.get()
+        _innermost.set(_Entry(self, outer, _innermost.get()))
+        _current.set(
+            Ambient(
+                outer.actor if self._actor is None else self._actor,
+                outer.session if self._session is None else self._session,
+                merged(outer.source, self._source),
+                merged(outer.consent, self._consent),
+            )
         )
-        self._tokens.append(_current.set(inner))
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._tokens.pop())
+        # No Token: it can be used only where it was made, and raises, showing what it holds, anywhere else.
+        entry = _innermost.get()
+        while entry is not None and entry.of is not self:
+            entry = entry.before
+        if entry is not None:
+            _innermost.set(entry.before)
+            _current.set(entry.around)
 
 
 def merged(outer: object, inner: object) -> object:
@@ -68,6 +107,18 @@ def merged(outer: object, inner: object) -> object:
     return inner
 
 
-def _copied(mapping: object) -> object:
-    # What is no mapping travels on as it is: the encoder refuses it where it can be counted.
-    return dict(mapping) if isinstance(mapping, Mapping) else mapping
+def _kept_scalar(value: object) -> object:
+    try:
+        return keep_scalar(value)
+    except Exception:  # noqa: BLE001 - whatever a stranger's class does when it is looked at
+        return stand_in(value)
+
+
+def _kept_mapping(field: str, mapping: object) -> object:
+    # What cannot be copied leaves a stand-in: the encoder refuses it where it can be counted.
+    if mapping is None:
+        return None
+    try:
+        return keep_mapping(field, mapping)[0] if isinstance(mapping, Mapping) else stand_in(mapping)
+    except Exception:  # noqa: BLE001 - whatever a stranger's mapping raises, or UsageError for too many keys
+        return stand_in(mapping)

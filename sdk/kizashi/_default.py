@@ -164,6 +164,8 @@ def _from_environment() -> Client | None:
                 _default.client = Client()
             except KizashiError as error:
                 fault = str(error)
+            except Exception as error:  # noqa: BLE001  # no fault of the surroundings may reach the site through track()
+                fault = f"the client could not be made ({type(error).__name__})"
         if _default.client is None:
             _default.nowhere.refuse("unconfigured")
             first, _default.silent = not _default.silent, True

@@ -13,7 +13,12 @@ from kizashi._report import Report
 from kizashi._transport import Transport
 from kizashi._worker import Worker
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "bounded"]
+
+
+def bounded(seconds: float) -> float:
+    """A length of time that locks can wait for: not negative, not endless, and 0 for NaN."""
+    return min(max(seconds, 0.0), threading.TIMEOUT_MAX) if seconds == seconds else 0.0
 
 
 class Pipeline:
@@ -44,6 +49,8 @@ class Pipeline:
             report=self.report,
         )
         self.thread: threading.Thread | None = None
+        # Whoever holds it drives the worker: its thread, or a caller where none can be started. Never two at a time.
+        self._driving = threading.Lock()
 
     @property
     def exit_timeout(self) -> float:
@@ -66,7 +73,8 @@ class Pipeline:
 
     def _work(self, worker: Worker) -> None:
         try:
-            worker.run()
+            with self._driving:
+                worker.run()
         finally:
             self._transport.close()
 
@@ -79,9 +87,14 @@ class Pipeline:
         queue = self.queue
         if queue.wait_settled(target, 0.0):
             return True
-        if self.start():
+        seconds = bounded(seconds)
+        deadline = self._clock.monotonic() + seconds
+        if self.start() or not self._driving.acquire(blocking=False):
             return queue.wait_settled(target, seconds)
-        self._worker.run_until(self._clock.monotonic() + seconds)
+        try:
+            self._worker.run_until(deadline)
+        finally:
+            self._driving.release()
         return queue.wait_settled(target, 0.0)
 
     def begin_exit(self) -> None:
@@ -91,12 +104,14 @@ class Pipeline:
     def close(self, seconds: float) -> bool:
         """Take nothing more in, drain within `seconds`, drop the rest; tell whether there was no rest."""
         target = self.queue.close()
+        deadline = self._clock.monotonic() + bounded(seconds)
         self.wait_flushed(target, seconds)
         if self.queue.abandon("exit"):
             self._clean = False
             self._transport.abort()
         elif self.thread is not None and self.thread is not threading.current_thread():
-            self.thread.join(max(seconds, 0.05))  # it has nothing left to do
+            # It has nothing left to do; a moment is enough, and the deadline holds all the same.
+            self.thread.join(max(deadline - self._clock.monotonic(), 0.05))
         if self.thread is None:
             self._transport.close()
         if not self.closed:

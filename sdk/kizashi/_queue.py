@@ -107,7 +107,8 @@ class Queue:
             return Stats(
                 tracked=self._tracked,
                 delivered=self._delivered,
-                queued=self._held - len(self._in_flight),
+                # Counted where they are, not by what should be left: the identity would hide a lost event otherwise.
+                queued=len(self._captured) + len(self._encoding.records) + len(self._ready),
                 in_flight=len(self._in_flight),
                 dropped=dict(self._dropped),
                 queue_bytes=self._bytes,

@@ -13,11 +13,18 @@ __all__ = ["SILENCE_SECONDS", "Report", "warn"]
 SILENCE_SECONDS = 60.0
 """After a warning the next one of its kind waits this long, and then speaks for all that came in between."""
 
+_MOST_CHARACTERS = 200
+
 
 def warn(message: str, *args: object) -> None:
     """Log one warning to `kizashi`. A filter or handler that raises is the site's concern, and does no harm here."""
     with suppress(Exception):  # the log itself is broken: there is nowhere left to say so
         logging.getLogger("kizashi").warning(message, *args)
+
+
+def _one_line(words: str) -> str:
+    # Words may quote what a server sent: it must not write lines of its own into the site's log.
+    return "".join(character if character.isprintable() else "?" for character in words[:_MOST_CHARACTERS])
 
 
 class Report:
@@ -31,7 +38,7 @@ class Report:
 
     def hint(self, reason: str, words: str) -> None:
         """Remember what the next warning of losses for this reason should point to, such as the field at fault."""
-        self._hints[reason] = words
+        self._hints[reason] = _one_line(words)
 
     def losses(self, dropped: Mapping[str, int], *, last: bool = False) -> None:
         """Warn of drops that were not told yet; `last` ends the silence, since no later call will speak."""
@@ -53,7 +60,7 @@ class Report:
             self._next_outage = self._clock.monotonic() + SILENCE_SECONDS
             warn(
                 "kizashi cannot deliver: %s; %d events wait, next try in %.1f s; see `endpoint` and `key`",
-                words,
+                _one_line(words),
                 waiting,
                 seconds,
             )

@@ -15,7 +15,19 @@ from typing import Any
 
 from kizashi._clock import Clock
 
-__all__ = ["Collector", "Reply", "Request", "SkippingClock", "accept", "collecting", "cut", "hang", "reset", "status"]
+__all__ = [
+    "Collector",
+    "Reply",
+    "Request",
+    "SkippingClock",
+    "accept",
+    "collecting",
+    "cut",
+    "hang",
+    "refuse",
+    "reset",
+    "status",
+]
 
 
 class Request:
@@ -128,6 +140,11 @@ def status(code: int, body: bytes = b"", **headers: str) -> Reply:
         handler.respond(code, {key.replace("_", "-"): value for key, value in headers.items()}, body)
 
     return reply
+
+
+def refuse(code: int) -> Reply:
+    """Refuse the batch with a problem, as the collector does."""
+    return status(code, json.dumps({"title": "Refused", "status": code, "code": "bad_body"}).encode())
 
 
 def reset(handler: Handler, _request: Request) -> None:

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 import pytest
 
+import kizashi
+from kizashi import UsageError
 from kizashi._capture import Record, capture
-from kizashi._context import Ambient
-
-AMBIENT = Ambient()
+from kizashi._context import ambient
 
 
 def take(number: int = 0, **fields: object) -> Record:
@@ -28,7 +28,7 @@ def take(number: int = 0, **fields: object) -> Record:
         "consent": None,
         "adjust": None,
     }
-    return capture(**(given | fields), now_ns=1_790_000_000_000_000_000 + number, ambient=AMBIENT)
+    return capture(**(given | fields), now_ns=1_790_000_000_000_000_000 + number, ambient=ambient())
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,22 @@ def take(number: int = 0, **fields: object) -> Record:
         {"properties": {"bytes": b"x" * 5_000}},
         {"actor": "v" * 10_000},
         {"source": None, "properties": None},
+        {"properties": {f"a_rather_long_key_of_the_sites_{at}": None for at in range(64)}},
+        {"properties": {"wide": "😀" * 500}, "currency": "c" * 5_000, "adjust": "a" * 5_000},
+        {"around": {"actor": "v" * 1_000, "source": {"campaign": "b" * 400, "device": "mobile"}}},
+        {"properties": {"model": "x" * 100_000}},
     ],
-    ids=["plain", "many", "wide", "strange", "long", "bare"],
+    ids=["plain", "many", "wide", "strange", "long", "bare", "keys", "currency", "context", "huge"],
 )
 def test_a_record_is_charged_for_no_less_than_it_takes(fields: dict[str, object]) -> None:
     def fresh(number: int) -> Record:
         # Values made anew for each, as requests make them; the interpreter would share literals.
-        own = {
-            key: {name: _anew(value) for name, value in field.items()} if isinstance(field, dict) else _anew(field)
-            for key, field in fields.items()
-        }
-        return take(number, **own)
+        own = {key: _anew(field) for key, field in fields.items()}
+        around = own.pop("around", None)
+        if not isinstance(around, dict):
+            return take(number, **own)
+        with kizashi.context(**around):
+            return take(number, **own)
 
     fresh(0)
     tracemalloc.start()
@@ -66,6 +71,8 @@ def test_a_record_is_charged_for_no_less_than_it_takes(fields: dict[str, object]
 
 
 def _anew(value: object) -> object:
+    if isinstance(value, dict):
+        return {_anew(key): _anew(inner) for key, inner in value.items()}
     if isinstance(value, str):
         return "".join(list(value))
     if isinstance(value, bytes):
@@ -82,3 +89,34 @@ def test_mappings_are_copied_whatever_their_kind() -> None:
     record = take(properties=MappingProxyType(properties))
     properties["sku"] = "changed"
     assert record.properties == {"sku": "A-1"}
+
+
+@pytest.mark.parametrize("nested", [["x" * 1_000] * 1_000, {"a": "b"}, object(), b"x" * 5_000])
+def test_nothing_nested_is_held(nested: object) -> None:
+    record = take(actor=nested, properties={"deep": nested, "sku": "A-1"})
+    assert isinstance(record.properties, dict)
+    assert record.properties["sku"] == "A-1"
+    for kept in (record.actor, record.properties["deep"]):
+        assert kept is not nested
+        assert type(kept).__name__ == type(nested).__name__
+        assert not hasattr(kept, "__dict__")
+
+
+def test_texts_beyond_an_events_size_are_not_held_whole() -> None:
+    record = take(actor="v" * 10**6, properties={"note": "x" * 10**6})
+    assert len(str(record.actor)) == len(record.properties["note"]) == 32 * 1024 + 1  # type: ignore[index]
+
+
+def test_subclasses_are_held_as_what_they_are() -> None:
+    class Text(str):
+        baggage = "x"
+
+    record = take(actor=Text("v-1"), properties={Text("sku"): Text("A-1")})
+    assert type(record.actor) is str
+    assert record.properties == {"sku": "A-1"}
+    assert [type(part) for pair in record.properties.items() for part in pair] == [str, str]
+
+
+def test_mappings_beyond_measure_are_not_copied() -> None:
+    with pytest.raises(UsageError, match="properties has 1001 keys"):
+        take(properties={f"k_{at}": at for at in range(1_001)})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import kizashi
 from kizashi import Client, ConfigurationError, Stats, UsageError
-from sdk.scripted_collector import Collector, SkippingClock, hang, status
+from sdk.scripted_collector import Collector, SkippingClock, hang, refuse, status
 
 MakeClient = Callable[..., Client]
 
@@ -266,7 +266,7 @@ def test_strict_mode_raises_after_close(make_client: MakeClient) -> None:
 
 def test_stats_balance_at_every_instant_while_threads_track(make_client: MakeClient, scripted: Collector) -> None:
     client = make_client(batch_size=20, max_queue_events=200)
-    scripted.script.extend([status(503), status(400), status(429, Retry_After="1")] * 3)
+    scripted.script.extend([status(503), refuse(400), status(429, Retry_After="1")] * 3)
     done = threading.Event()
 
     def track() -> None:
@@ -307,3 +307,57 @@ def test_repr_shows_where_and_never_the_key(client: Client, scripted: Collector)
 def test_options_that_cannot_be_are_named() -> None:
     with pytest.raises(ConfigurationError, match="batch_size"):
         Client(endpoint="http://127.0.0.1", batch_size=2_501)
+
+
+def test_where_no_thread_can_be_started_flushes_take_turns_and_lose_nothing(
+    make_client: MakeClient, scripted: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client(batch_size=10)
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "kizashi":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for number in range(200):
+        client.track("mv_view", actor=f"v-{number}")
+    flushed: list[bool] = []
+    callers = [threading.Thread(target=lambda: flushed.append(client.flush(10.0))) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    assert flushed == [True, True, True]
+    assert client.stats() == Stats(tracked=200, delivered=200)
+
+
+def test_what_a_signal_handler_raises_is_not_swallowed_once_the_event_is_in_the_books(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deadline(Exception):  # noqa: N818  # as a site's own may be called
+        pass
+
+    client = make_client()
+    queue = client._pipeline.queue
+    offer = queue.offer
+
+    def interrupted(record: Any) -> str | None:
+        offer(record)
+        raise Deadline
+
+    monkeypatch.setattr(queue, "offer", interrupted)
+    with pytest.raises(Deadline):
+        client.track("mv_view", actor="v-1")
+    assert client.stats().tracked == 1
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e10, float("nan"), -1.0])
+def test_any_number_of_seconds_can_be_waited_for(make_client: MakeClient, seconds: float) -> None:
+    client = make_client()
+    client.track("mv_view", actor="v-1")
+    assert client.flush(10.0)
+    assert client.flush(seconds)
+    assert asyncio.run(client.aflush(seconds))
+    assert client.close(seconds)

@@ -50,12 +50,14 @@ def test_endpoints_are_urls(url: str, read: str) -> None:
             ("endpoint", url)
             for url in ("http://u:pw@x", "http://x#f", "http://x?a=b", "http://x/ y", "http://é", "http://[::1")
         ],
+        *[("endpoint", f"{way}://{host}") for way in ("http", "https") for host in ("collector..example", "a" * 64)],
+        *[("endpoint", url) for url in ("http://u:pw/x@host", "http://u:pw@[::1")],
         *[("key", key) for key in ("", "a b", "a\nb", "é", 5)],
         *[("max_queue_events", n) for n in (0, -1, 1.5, True, "9")],
         *[("max_queue_bytes", n) for n in (0, 65_535)],
         *[("batch_size", n) for n in (0, 2_501)],
         *[("flush_interval", s) for s in (-1, 3_601, float("nan"), True, "1", None)],
-        *[("timeout", s) for s in (0, 601, float("inf"))],
+        *[("timeout", s) for s in (0, 601, float("inf"), float("nan"), 10**400)],
         *[("exit_timeout", s) for s in (-0.1, 601)],
         *[("gzip", value) for value in (1, None, "yes")],
         ("strict", 1),
@@ -83,3 +85,9 @@ def test_neither_repr_nor_errors_show_the_key() -> None:
     with pytest.raises(ConfigurationError) as caught:
         options(key="secret\n")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["timeout", "max_queue_events", "gzip"])
+def test_numbers_too_long_to_write_out_are_refused_like_others(option: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{option} is a number of \d+ bits"):
+        options({}, **{option: 10**5_000})

@@ -111,3 +111,16 @@ kizashi.close()
 kizashi.configure(endpoint={scripted.url!r}, strict=True)
 """
     )
+
+
+def test_an_environment_that_names_no_host_costs_no_request() -> None:
+    result = run(
+        """
+import kizashi
+kizashi.track("mv_a", actor="v-1")
+kizashi.track("mv_a", actor="v-1")
+assert kizashi.stats().dropped == {"unconfigured": 2}, kizashi.stats()
+""",
+        {"KIZASHI_ENDPOINT": "https://collector..example"},
+    )
+    assert result.stderr.count("kizashi drops events") == 1

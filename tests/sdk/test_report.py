@@ -43,3 +43,11 @@ def test_a_log_that_raises_does_no_harm(clock: SkippingClock) -> None:
         Report(clock).losses({"invalid": 1})
     finally:
         logger.removeFilter(broken)
+
+
+def test_a_servers_words_write_no_lines_of_their_own(clock: SkippingClock, caplog: pytest.LogCaptureFixture) -> None:
+    report = Report(clock)
+    report.hint("rejected", "bad\nforged")
+    report.losses({"rejected": 1})
+    report.outage("gone\r\nforged", 1, 1.0)
+    assert not any("\n" in message or "\r" in message for message in caplog.messages)

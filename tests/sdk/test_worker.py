@@ -13,7 +13,7 @@ import pytest
 
 from kizashi import Client, Stats
 from kizashi._backoff import BASE_SECONDS, CAP_SECONDS
-from sdk.scripted_collector import Collector, Handler, Reply, Request, SkippingClock, accept, cut, reset, status
+from sdk.scripted_collector import Collector, Handler, Reply, Request, SkippingClock, accept, cut, refuse, reset, status
 
 MakeClient = Callable[..., Client]
 
@@ -170,7 +170,7 @@ def test_a_refused_batch_is_bisected_until_the_poison_is_alone(
 ) -> None:
     def refuse_poison(handler: Handler, request: Request) -> None:
         if any(event["actor"] == f"v-{poisoned}" for event in request.events):
-            status(code)(handler, request)
+            refuse(code)(handler, request)
         else:
             accept(handler, request)
 
@@ -195,7 +195,7 @@ def test_a_collector_that_takes_less_is_met_at_its_size(make_client: MakeClient,
 def test_a_way_that_refuses_everything_is_not_hammered(
     make_client: MakeClient, scripted: Collector, clock: SkippingClock
 ) -> None:
-    scripted.always = status(400)
+    scripted.always = refuse(400)
     client = make_client(batch_size=1, flush_interval=0.0)
     track(client, 40)
     assert delivered(client).dropped == {"invalid": 40}
