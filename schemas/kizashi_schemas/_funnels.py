@@ -86,6 +86,20 @@ class Funnel(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         return tuple(Step(event=step) if isinstance(step, str) else step for step in self.steps)
 
     @property
+    def last(self) -> int:
+        """The number of the last step."""
+        return len(self.steps) - 1
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether an attempt begins only when the last one is over, which the whole log decides."""
+        return self.entry == "first" or self.count == "attempts"
+
+    def end_of(self, span: Exclusion | Histogram) -> int:
+        """The step at which an exclusion or a histogram ends: the last one where it does not say."""
+        return self.last if span.to is None else span.to
+
+    @property
     def normal_exclusion(self) -> Literal["actor", "attempt"]:
         """The exclusion rule in force: by default `attempt` for unordered funnels and `actor` for the others."""
         return self.exclusion or ("attempt" if self.order == "unordered" else "actor")
@@ -105,7 +119,7 @@ class FunnelRequest(Funnel, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 def check_funnel(funnel: Funnel) -> None:
     """Raise FunnelError, naming key and remedy, if the funnel is impossible."""
     steps = funnel.normal_steps
-    last = len(steps) - 1
+    last = funnel.last
     if not 1 <= len(steps) <= MAX_STEPS:
         raise FunnelError(f"steps: {len(steps)} given; name 1 to {MAX_STEPS} steps")
     for index, step in enumerate(steps):
@@ -118,7 +132,7 @@ def check_funnel(funnel: Funnel) -> None:
         raise FunnelError(f"exclude: {len(funnel.exclude)} given; name at most {_MAX_EXCLUSIONS}")
     for index, exclusion in enumerate(funnel.exclude):
         _check_condition(f"exclude[{index}]", exclusion.event, exclusion.where)
-        to = last if exclusion.to is None else exclusion.to
+        to = funnel.end_of(exclusion)
         if not 0 <= exclusion.from_ < to <= last:
             raise FunnelError(
                 f"exclude[{index}]: from {exclusion.from_} to {to} is no range of steps; "
@@ -130,7 +144,7 @@ def check_funnel(funnel: Funnel) -> None:
         if not 0 < index < last:
             raise FunnelError(f"optional: step {index} is the first, the last or none; only steps between can be")
     if funnel.histogram is not None:
-        to = last if funnel.histogram.to is None else funnel.histogram.to
+        to = funnel.end_of(funnel.histogram)
         if not 0 <= funnel.histogram.from_ < to <= last:
             raise FunnelError(
                 f"histogram: from {funnel.histogram.from_} to {to} is no range of steps; use 0 ≤ from < to ≤ {last}"

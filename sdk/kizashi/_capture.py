@@ -95,8 +95,8 @@ def capture(
     for given in (name, actor, value, currency, order, session, idempotency_key, adjust):
         if given is not None:
             kind = type(given)
-            if kind is str and given.isascii():  # type: ignore[attr-defined]
-                size += _ASCII_BYTES + len(given)  # type: ignore[arg-type]
+            if kind is str and given.isascii():  # type: ignore[attr-defined]  # it is a str
+                size += _ASCII_BYTES + len(given)  # type: ignore[arg-type]  # it is a str
             elif kind is str or kind is int:
                 size += getsizeof(given)
             else:
@@ -155,8 +155,8 @@ def keep_mapping(field: str, mapping: Any) -> tuple[dict[object, object], int]:
         if type(key) is not str or not key.isascii():
             break
         kind = type(value)
-        if kind is str and value.isascii():  # type: ignore[attr-defined]
-            size += _ASCII_BYTES + len(key) + len(value)  # type: ignore[arg-type]
+        if kind is str and value.isascii():  # type: ignore[attr-defined]  # it is a str
+            size += _ASCII_BYTES + len(key) + len(value)  # type: ignore[arg-type]  # it is a str
         elif kind is str or kind is int:
             size += len(key) + getsizeof(value)
         elif kind in _LIGHT:
@@ -174,6 +174,7 @@ def keep_scalar(value: object) -> object:
     """The value itself where it is a text or a number, exact copies for their subclasses, else a `stand_in`."""
     kind = type(value)
     if kind is str:
+        # The type in a variable is cheaper than isinstance, and exact, but no checker narrows by it.
         return value if len(value) <= _MOST_CHARACTERS else value[:_MOST_CHARACTERS]  # type: ignore[arg-type, index]
     if kind is int or kind in _LIGHT or kind is Decimal:
         return value

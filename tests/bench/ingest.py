@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -110,7 +110,9 @@ def report(
     def ratio(mine: list[float], other: list[float]) -> str:
         return f"{median(a / b for a, b in zip(mine, other, strict=True)):.3f}"
 
-    line: Callable[..., None] = lambda *cells: print("| {:<38} | {:>14} | {:>22} |".format(*cells))  # noqa: E731
+    def line(*cells: str) -> None:
+        print("| {:<38} | {:>14} | {:>22} |".format(*cells))
+
     line("", "events/s", "ratio to the limit")
     line("---", "---", "---")
     line("echo handler, 64 connections x 1 event", f"{median(singles['echo']):,.0f}", "")

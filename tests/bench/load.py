@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -97,7 +98,7 @@ def run_load(port: int, todo: Sequence[bytes], connections: int) -> tuple[float,
         began = time.perf_counter()
         finished = [loop.create_future() for _ in range(connections)]
         for done in finished:
-            await loop.create_connection(lambda done=done: _Connection(left, seconds, done), "127.0.0.1", port)  # type: ignore[misc]
+            await loop.create_connection(partial(_Connection, left, seconds, done), "127.0.0.1", port)
         await asyncio.gather(*finished)
         return time.perf_counter() - began, seconds
 

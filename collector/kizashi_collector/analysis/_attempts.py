@@ -61,13 +61,9 @@ def attempts(events: Sequence[LoggedEvent], rules: Rules, interval: Interval) ->
     must reach back to the beginning of the log, since an attempt from before the interval may still block.
     """
     instants = [(time, list(group)) for time, group in groupby(events, key=lambda event: event.time)]
-    one_at_a_time = rules.funnel.entry == "first" or rules.funnel.count == "attempts"
-    paths = _successive(instants, rules) if one_at_a_time else _all(instants, rules, interval)
-    return [
-        Attempt(_renumbered(path, rules), _tainted(_renumbered(path, rules), events, rules))
-        for path in paths
-        if path[0][1].time in interval
-    ]
+    paths = _successive(instants, rules) if rules.funnel.one_at_a_time else _all(instants, rules, interval)
+    begun = [_renumbered(path, rules) for path in paths if path[0][1].time in interval]
+    return [Attempt(path, _tainted(path, events, rules)) for path in begun]
 
 
 def best(candidates: Sequence[Attempt], rules: Rules) -> Attempt | None:

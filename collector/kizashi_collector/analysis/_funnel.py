@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
-from kizashi_collector.analysis._matching import Check, Rules
+from kizashi_collector.analysis._matching import Check, Matcher, Rules
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._worth import Worth
 from kizashi_schemas import Funnel, Histogram
@@ -89,7 +89,7 @@ def evaluate_funnel(
         steps=_steps(winners, rules, worth),
         groups=[GroupFigures(key, _steps(groups[key], rules, worth)) for key in sorted(groups)] if by else None,
         trend=_trend(runs.values(), rules, interval, ZoneInfo(zone)) if funnel.trend else None,
-        histogram=None if funnel.histogram is None else _histogram(winners, funnel.histogram, rules),
+        histogram=None if funnel.histogram is None else _histogram(winners, funnel, funnel.histogram),
     )
 
 
@@ -173,7 +173,7 @@ def _grouped(
         # Only events that an attempt of the interval could take name a value: what came before has no say.
         fitting = [event for event in own if event.time > interval.start and rules.steps[step](event)]
         for key in sorted({key for event in fitting if any(key := _key(event, by))}):
-            restricted = rules.restricted(step, lambda event, key=key: _key(event, by) == key)  # type: ignore[misc]
+            restricted = rules.restricted(step, _having(key, by))
             for winner in _winners(attempts(own, restricted, interval), restricted):
                 yield key, winner
     else:
@@ -181,6 +181,10 @@ def _grouped(
             path = winner.path if attribution == "first" else winner.path[::-1]
             keys = (_key(event, by) for _, event in path)
             yield next((key for key in keys if any(key)), ("",) * len(by)), winner
+
+
+def _having(key: tuple[str, ...], by: tuple[str, ...]) -> Matcher:
+    return lambda event: _key(event, by) == key
 
 
 def _key(event: LoggedEvent, by: tuple[str, ...]) -> tuple[str, ...]:
@@ -228,13 +232,12 @@ def _day(time: int, zone: ZoneInfo) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time)).astimezone(zone).date()
 
 
-def _histogram(winners: Sequence[Attempt], histogram: Histogram, rules: Rules) -> list[tuple[float, int]]:
+def _histogram(winners: Sequence[Attempt], funnel: Funnel, histogram: Histogram) -> list[tuple[float, int]]:
     """Bins of equal width from the least time to the greatest, and one more that begins at the greatest.
 
     The binning of PostHog's time-to-convert view. With one distinct time there is one bin; with none, none.
     """
-    last = rules.last if histogram.to is None else histogram.to
-    times = list(_between(winners, histogram.from_, last))
+    times = list(_between(winners, histogram.from_, funnel.end_of(histogram)))
     if not times:
         return []
     least, span, bins = min(times), max(times) - min(times), histogram.bins

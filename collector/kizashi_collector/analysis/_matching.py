@@ -55,15 +55,14 @@ class Rules:
         self.funnel = funnel
         self.check = check
         self.steps = [matcher(step.event, step.where) for step in funnel.normal_steps]
-        self.last = len(self.steps) - 1
+        self.last = funnel.last
         self.optional = frozenset(funnel.optional)
         self.window = int(parse_duration(funnel.conversion_window))
         self.ordered = funnel.order != "unordered"
         self.strict = funnel.order == "strict"
         self._fits: dict[str, tuple[int, ...]] = {}
         self.exclusions = [
-            (matcher(rule.event, rule.where), rule.from_, self.last if rule.to is None else rule.to)
-            for rule in funnel.exclude
+            (matcher(rule.event, rule.where), rule.from_, funnel.end_of(rule)) for rule in funnel.exclude
         ]
 
     def restricted(self, step: int, extra: Matcher) -> Rules:

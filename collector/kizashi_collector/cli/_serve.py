@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
 from aiohttp import web
@@ -79,11 +80,14 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
         query_seconds=settings["query_timeout"] / 1000,
         on_commit=metrics.commit,
     )
-    try:
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(log.close)
         plans = PlanBook(log, settings["plan"])
         await plans.load(clock.now())
         _log_warnings(plans)
         keys = None if dev else KeyRing(settings["data"], clock=clock.now, given=given_keys())
+        if keys is not None:
+            opened.callback(keys.close)
         services = Services(
             log=log,
             answers=LogAnswers(log),
@@ -110,10 +114,6 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         await _until_stopped(services, settings["host"], settings["port"], stop)
-        if keys is not None:
-            keys.close()
-    finally:
-        await log.close()
 
 
 def _limits(compressed: int, decoded: int) -> Limits:

@@ -11,13 +11,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from kizashi_collector.store import SCOPES, Scope
+from kizashi_collector.store import MAX_SECRET, SCOPES, Scope
 from kizashi_schemas import KizashiError, TimeError, parse_duration
 
 __all__ = ["SETTINGS", "Setting", "SettingsError", "add_options", "given_keys", "resolve"]
 
-# What a request's Authorization header can carry; longer ones are not looked up.
-_KEY = re.compile(r"[!-~]{1,256}")
+# What a request's Authorization header can carry.
+_KEY = re.compile(rf"[!-~]{{1,{MAX_SECRET}}}")
 
 
 class SettingsError(KizashiError):
@@ -130,8 +130,8 @@ def given_keys(environment: Mapping[str, str] = os.environ) -> dict[Scope, str]:
             continue
         if not _KEY.fullmatch(secret):
             raise SettingsError(
-                f"{_key_variable(scope)}: no request could bring this key; give 1 to 256 visible ASCII characters, "
-                "without spaces or a line's end"
+                f"{_key_variable(scope)}: no request could bring this key; "
+                f"give 1 to {MAX_SECRET} visible ASCII characters, without spaces or a line's end"
             )
         for other, known in keys.items():
             if known == secret:

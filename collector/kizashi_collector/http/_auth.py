@@ -8,7 +8,7 @@ from aiohttp import web
 
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
-from kizashi_collector.store import Scope
+from kizashi_collector.store import MAX_SECRET, Scope
 
 __all__ = ["Handler", "needs"]
 
@@ -19,7 +19,6 @@ _ALLOWED: dict[Scope, frozenset[Scope]] = {
     "read": frozenset({"read"}),
     "admin": frozenset({"admin", "read"}),
 }
-_MAX_KEY = 256
 
 
 def needs(scope: Scope, handler: Handler) -> Handler:
@@ -30,7 +29,7 @@ def needs(scope: Scope, handler: Handler) -> Handler:
         if keys is not None:
             scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
             secret = secret.strip()
-            held = keys.scope_of(secret) if scheme.lower() == "bearer" and 0 < len(secret) <= _MAX_KEY else None
+            held = keys.scope_of(secret) if scheme.lower() == "bearer" and 0 < len(secret) <= MAX_SECRET else None
             if held is None:
                 raise ProblemError(
                     401,

@@ -145,9 +145,10 @@ def _step(event: str, row: StepFigures, style: Style) -> FunnelStep:
 def _histogram(figures: FunnelFigures, funnel: Funnel) -> FunnelHistogram | None:
     if figures.histogram is None or funnel.histogram is None:
         return None
-    last = len(funnel.steps) - 1 if funnel.histogram.to is None else funnel.histogram.to
     return FunnelHistogram(
-        from_=funnel.histogram.from_, to=last, bins=[(edge / 1000, count) for edge, count in figures.histogram]
+        from_=funnel.histogram.from_,
+        to=funnel.end_of(funnel.histogram),
+        bins=[(edge / 1000, count) for edge, count in figures.histogram],
     )
 
 

@@ -17,7 +17,6 @@ from kizashi_schemas import FunnelError, KizashiError, PlanError, Problem
 __all__ = ["ProblemError", "problems"]
 
 _log = logging.getLogger("kizashi.http")
-_RETRY_AFTER_S = "1"
 
 
 class ProblemError(KizashiError):
@@ -59,7 +58,7 @@ def _translated(error: KizashiError) -> ProblemError:
         case TooManyEventsError():
             return ProblemError(413, "too_many_events", str(error))
         case StoreBusyError():
-            return ProblemError(503, "busy", str(error), {"Retry-After": _RETRY_AFTER_S})
+            return ProblemError(503, "busy", str(error), {"Retry-After": "1"})
         case QueryTooSlowError():
             return ProblemError(503, "too_slow", str(error), {"Retry-After": "60"})
         case StoreError():

@@ -15,10 +15,10 @@ from kizashi_collector.store import Candidate, Refusal
 from kizashi_schemas import (
     MAX_EVENT_BYTES,
     MAX_TIME_MS,
-    MINOR_UNITS,
     Event,
     MoneyError,
     TimeError,
+    check_currency,
     check_minor,
     format_duration,
     format_time,
@@ -132,13 +132,14 @@ class Checker:
             raise _FormError(error.code, str(error)) from None
 
     def _currency(self, event: Event, value: int | None) -> tuple[str | None, bool]:
-        if event.currency is not None and event.currency not in MINOR_UNITS:
-            raise _FormError(
-                "bad_currency", f"currency {event.currency[:16]!r} is not an ISO 4217 code; write for example JPY"
-            )
-        if event.currency is None and value is not None and self._plan is not None:
+        if event.currency is not None:
+            try:
+                return check_currency(event.currency), False
+            except MoneyError as error:
+                raise _FormError(error.code, str(error)) from None
+        if value is not None and self._plan is not None:
             return self._plan.currency, True
-        return event.currency, False
+        return None, False
 
     # -- rules --------------------------------------------------------------------------------------------------------
 

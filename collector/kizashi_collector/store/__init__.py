@@ -1,7 +1,7 @@
 """The store: a durable log of events, the keys, and the answers computed from the log."""
 
 from kizashi_collector.store._answers import LogAnswers
-from kizashi_collector.store._keys import SCOPES, Key, KeyRing, Scope
+from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Scope
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._protocol import (
     Answers,
@@ -21,6 +21,7 @@ from kizashi_collector.store._writer import MAX_REJECTED, CommitReport
 
 __all__ = [
     "MAX_REJECTED",
+    "MAX_SECRET",
     "SCOPES",
     "Answers",
     "Candidate",

@@ -52,8 +52,7 @@ class LogAnswers:
         self, plan: Plan | None, funnel: Funnel, interval: Interval, by: tuple[str, ...], attribution: str
     ) -> FunnelFigures:
         """A funnel over the interval; see Answers.funnel."""
-        one_at_a_time = funnel.entry == "first" or funnel.count == "attempts"
-        since = -1 if one_at_a_time else interval.start
+        since = -1 if funnel.one_at_a_time else interval.start
 
         def question(connection: sqlite3.Connection, patience: Patience) -> FunnelFigures:
             events = scan(connection, "adjust IS NULL AND time > ? AND time <= ?", (since, interval.as_of))

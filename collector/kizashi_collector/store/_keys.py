@@ -17,12 +17,15 @@ from sqlite_utils import Database
 from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._schema import key_migrations
 
-__all__ = ["SCOPES", "Key", "KeyRing", "Scope"]
+__all__ = ["MAX_SECRET", "SCOPES", "Key", "KeyRing", "Scope"]
 
 _log = logging.getLogger("kizashi.store")
 
 Scope = Literal["write", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+MAX_SECRET = 256
+"""A secret has no more characters; longer ones are not looked up."""
 
 
 class Key(Struct, frozen=True, kw_only=True):
