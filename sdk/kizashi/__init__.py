@@ -1,7 +1,7 @@
 """kizashi's client: track micro-conversions from a web backend and deliver each to the collector."""
 
+from kizashi._capture import context
 from kizashi._client import Client
-from kizashi._context import context
 from kizashi._default import aflush, close, configure, flush, stats, track
 from kizashi._errors import ConfigurationError, KizashiError, UsageError
 from kizashi._sigterm import handle_sigterm

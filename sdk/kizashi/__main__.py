@@ -2,7 +2,7 @@
 
 import sys
 
-from kizashi._cli import main
+from kizashi._commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

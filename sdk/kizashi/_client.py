@@ -7,10 +7,9 @@ import time as clocks
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
-from kizashi._capture import capture
+from kizashi._capture import ambient, capture
 from kizashi._clock import Clock
 from kizashi._config import read_options
-from kizashi._context import ambient
 from kizashi._errors import UsageError
 from kizashi._stats import Stats
 
@@ -81,8 +80,8 @@ class Client:
         )
         # Imported here: late, since ssl and http.client cost more than all the rest, but not as late as in the worker.
         # A process that forks while a thread imports leaves the child with a module that is locked for ever.
-        from kizashi._encode import Encoder
-        from kizashi._pipeline import Pipeline
+        from kizashi._delivery import Pipeline
+        from kizashi._encoding import Encoder
 
         if transport is None:
             from kizashi._http import HttpTransport
@@ -164,7 +163,7 @@ class Client:
                 ambient(),
             )
             if self._checker is not None:
-                self._checker.encode(record, 0)
+                self._checker.encode(record)
         except Exception as error:
             # Whatever a stranger's mapping raises when it is copied. A site must not fail because it is measured.
             pipeline.queue.refuse(error.reason if isinstance(error, UsageError) else "invalid")
@@ -194,9 +193,8 @@ class Client:
 
     async def aflush(self, timeout: float = 2.0) -> bool:  # noqa: ASYNC109 - the same signature as flush
         """Do as flush, without blocking the event loop."""
-        from kizashi._aflush import aflush
-
-        return await aflush(self._pipeline, timeout)
+        pipeline = self._pipeline
+        return await pipeline.wait_flushed_async(pipeline.begin_flush(), timeout)
 
     def close(self, timeout: float = 2.0) -> bool:
         """Take no more events, deliver what is held within `timeout` seconds, drop the rest as dropped{exit}.

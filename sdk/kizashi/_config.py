@@ -170,8 +170,8 @@ def _source(source: object) -> dict[str, str]:
         raise ConfigurationError(
             f"source is of type {type(source).__name__}; give a mapping such as {{'channel': 'app'}}"
         )
+    from kizashi._encoding import check_source
     from kizashi._errors import UsageError
-    from kizashi._fields import check_source
 
     try:
         return check_source(dict(source))

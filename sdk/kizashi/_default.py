@@ -12,7 +12,6 @@ import msgspec
 from kizashi import _processes
 from kizashi._client import Client
 from kizashi._errors import ConfigurationError, KizashiError
-from kizashi._queue import Queue
 from kizashi._stats import Stats
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ __all__ = ["aflush", "close", "configure", "flush", "stats", "track"]
 
 
 class _Default:
-    """What belongs to the process. `nowhere` keeps the books of events that no client was there to take."""
+    """What belongs to the process. `unconfigured` counts the events that no client was there to take."""
 
     def __init__(self) -> None:
         self.client: Client | None = None
@@ -34,7 +33,7 @@ class _Default:
     def begin(self) -> None:
         """Begin with fresh locks and counts, as a forked child must."""
         self.lock = RLock()
-        self.nowhere = Queue(max_events=0, max_bytes=0)
+        self.unconfigured = 0
         self.silent = False
 
 
@@ -83,7 +82,7 @@ def configure(
         )
         if former is not None:
             # Its books end here: what nobody was there to take was told with it.
-            _default.nowhere = Queue(max_events=0, max_bytes=0)
+            _default.unconfigured = 0
     if former is not None:
         former.close(former.exit_timeout)
     return client
@@ -129,12 +128,13 @@ def track(
 
 def stats() -> Stats:
     """What became of every event since configure(), and of those that came before it; see Stats."""
-    nowhere = _default.nowhere.stats()
-    client = _default.client
+    with _default.lock:
+        client, lost = _default.client, _default.unconfigured
+    dropped = {"unconfigured": lost} if lost else {}
     if client is None:
-        return nowhere
+        return Stats(tracked=lost, dropped=dropped)
     here = client.stats()
-    return msgspec.structs.replace(here, tracked=here.tracked + nowhere.tracked, dropped=here.dropped | nowhere.dropped)
+    return msgspec.structs.replace(here, tracked=here.tracked + lost, dropped=here.dropped | dropped)
 
 
 def flush(timeout: float = 2.0) -> bool:
@@ -167,12 +167,12 @@ def _from_environment() -> Client | None:
             except Exception as error:  # noqa: BLE001  # no fault of the surroundings may reach the site through track()
                 fault = f"the client could not be made ({type(error).__name__})"
         if _default.client is None:
-            _default.nowhere.refuse("unconfigured")
+            _default.unconfigured += 1
             first, _default.silent = not _default.silent, True
         else:
             return _default.client
     if first:
-        from kizashi._report import warn
+        from kizashi._delivery import warn
 
         warn("kizashi drops events, since it is not configured: %s", fault)
     return None

@@ -32,7 +32,7 @@ def watch(event, args):
         print("wrote", os.path.abspath(os.fsdecode(args[0])), file=sys.stderr)
 
 sys.addaudithook(watch)
-from kizashi._cli import main
+from kizashi._commands._cli import main
 sys.exit(main())
 """
 

@@ -90,7 +90,7 @@ def server(command: list[str], **settings: str) -> Iterator[Server]:
 
 @contextmanager
 def collector_in(folder: Path) -> Iterator[Server]:
-    command = [sys.executable, "-c", "import sys; from kizashi._cli import main; sys.exit(main())", "serve"]
+    command = [sys.executable, "-c", "import sys; from kizashi._commands._cli import main; sys.exit(main())", "serve"]
     options = ["--data", str(folder / "data"), "--plan", str(EXAMPLES / "plan.toml"), "--port", "0"]
     with server([*command, *options], KIZASHI_WRITE_KEY=WRITE_KEY, KIZASHI_READ_KEY=READ_KEY) as running:
         yield running

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kizashi._answers import Judged, Refused, Unanswered, read_answer
+from kizashi._delivery._answers import Judged, Refused, Unanswered, read_answer
 from kizashi._transport import Answer
 
 PROBLEM = b'{"title":"Bad Request","status":400,"code":"bad_body","type":"about:blank"}'

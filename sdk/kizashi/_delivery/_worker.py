@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
 
-from kizashi._answers import Judged, Refused, Unanswered, read_answer
-from kizashi._backoff import Backoff, read_retry_after
 from kizashi._clock import Clock
 from kizashi._config import Options
-from kizashi._encode import Encoder
+from kizashi._delivery._answers import Judged, Refused, Unanswered, read_answer
+from kizashi._delivery._backoff import Backoff, read_retry_after
+from kizashi._delivery._queue import Item, Queue
+from kizashi._delivery._report import Report
+from kizashi._encoding import Encoder
 from kizashi._errors import TransportError, UsageError
-from kizashi._queue import Item, Queue
-from kizashi._report import Report
 from kizashi._transport import Answer, Transport
 
 __all__ = ["MAX_BODY_BYTES", "Worker"]
@@ -112,7 +112,7 @@ class Worker:
             dropped: Counter[str] = Counter()
             for seq, record in enumerate(piece.records, piece.first_seq):
                 try:
-                    items.append(self._encoder.encode(record, seq))
+                    items.append(Item(seq, *self._encoder.encode(record)))
                 except UsageError as error:
                     dropped[error.reason] += 1
                     self._report.hint(error.reason, error.field)

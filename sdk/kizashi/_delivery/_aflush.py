@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from kizashi._pipeline import Pipeline, bounded
-from kizashi._queue import Watcher
+from kizashi._delivery._pipeline import Pipeline, bounded
+from kizashi._delivery._queue import Watcher
 
-__all__ = ["aflush"]
+__all__ = ["wait_flushed"]
 
 
-async def aflush(pipeline: Pipeline, seconds: float) -> bool:
-    """Wait up to `seconds` until everything tracked so far is settled, leaving the loop free; tell whether it is."""
+async def wait_flushed(pipeline: Pipeline, target: int, seconds: float) -> bool:
+    """Wait up to `seconds` until all up to event number `target` is settled, leaving the loop free; tell whether."""
     queue = pipeline.queue
     loop = asyncio.get_running_loop()
     settled = asyncio.Event()
@@ -22,15 +22,15 @@ async def aflush(pipeline: Pipeline, seconds: float) -> bool:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settled.set)
 
-    watcher = Watcher(pipeline.begin_flush(), wake)
+    watcher = Watcher(target, wake)
     queue.watch(watcher)
     try:
         if not pipeline.start():
-            return queue.wait_settled(watcher.target, 0.0)
+            return queue.wait_settled(target, 0.0)
         async with asyncio.timeout(bounded(seconds)):
             await settled.wait()
     except TimeoutError:
-        return queue.wait_settled(watcher.target, 0.0)
+        return queue.wait_settled(target, 0.0)
     else:
         return True
     finally:

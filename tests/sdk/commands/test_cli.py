@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import kizashi
-from kizashi import _cli
-from kizashi._cli import main
+from kizashi._commands import _cli
+from kizashi._commands._cli import main
 
 GOOD = """
 currency = "JPY"
@@ -154,5 +154,11 @@ def test_wrong_use_is_status_2(
 
 
 def test_the_program_runs(plan: Path) -> None:
-    command = [sys.executable, "-W", "error", "-c", "import sys; from kizashi._cli import main; sys.exit(main())"]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        "import sys; from kizashi._commands import main; sys.exit(main())",
+    ]
     assert subprocess.run([*command, "plan", "check", str(plan)], check=False, capture_output=True).returncode == 0

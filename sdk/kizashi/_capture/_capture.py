@@ -19,7 +19,7 @@ from kizashi._errors import UsageError
 from kizashi_schemas import MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
-    from kizashi._context import Ambient
+    from kizashi._capture._context import Ambient
 
 __all__ = ["Record", "capture", "keep_mapping", "keep_scalar", "stand_in", "weigh"]
 

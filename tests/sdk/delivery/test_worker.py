@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from kizashi import Client, Stats
-from kizashi._backoff import BASE_SECONDS, CAP_SECONDS
+from kizashi._delivery._backoff import BASE_SECONDS, CAP_SECONDS
 from sdk.scripted_collector import Collector, Handler, Reply, Request, SkippingClock, accept, cut, refuse, reset, status
 
 MakeClient = Callable[..., Client]

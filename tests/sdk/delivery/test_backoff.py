@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kizashi._backoff import BASE_SECONDS, CAP_SECONDS, RETRY_AFTER_CAP_SECONDS, Backoff, read_retry_after
+from kizashi._delivery._backoff import BASE_SECONDS, CAP_SECONDS, RETRY_AFTER_CAP_SECONDS, Backoff, read_retry_after
 
 NOW_NS = 1_790_000_000_000_000_000
 

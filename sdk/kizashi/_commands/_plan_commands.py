@@ -1,7 +1,5 @@
 """`kizashi plan check` and `kizashi plan diff`: the tracking plan, before it reaches a collector."""
 
-# ruff: noqa: T201 - a command prints
-
 from __future__ import annotations
 
 import argparse

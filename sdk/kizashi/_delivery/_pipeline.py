@@ -8,10 +8,10 @@ from collections.abc import Callable
 from kizashi import _processes
 from kizashi._clock import Clock
 from kizashi._config import Options
-from kizashi._queue import Queue
-from kizashi._report import Report
+from kizashi._delivery._queue import Queue
+from kizashi._delivery._report import Report
+from kizashi._delivery._worker import Worker
 from kizashi._transport import Transport
-from kizashi._worker import Worker
 
 __all__ = ["Pipeline", "bounded"]
 
@@ -96,6 +96,13 @@ class Pipeline:
         finally:
             self._driving.release()
         return queue.wait_settled(target, 0.0)
+
+    async def wait_flushed_async(self, target: int, seconds: float) -> bool:
+        """Do as wait_flushed, leaving the event loop free."""
+        # Imported here: no process without a loop shall load asyncio.
+        from kizashi._delivery._aflush import wait_flushed
+
+        return await wait_flushed(self, target, seconds)
 
     def begin_exit(self) -> None:
         """Take nothing more in and hurry, without waiting."""

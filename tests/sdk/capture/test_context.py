@@ -10,8 +10,8 @@ from typing import Any
 
 import kizashi
 from kizashi import Client, Stats
-from kizashi._capture import stand_in
-from kizashi._context import Ambient, ambient
+from kizashi._capture._capture import stand_in
+from kizashi._capture._context import Ambient, ambient
 
 
 def test_inner_contexts_add_to_outer_ones_and_end() -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import UNSET
 
-from kizashi._capture import Record
-from kizashi._context import merged
-from kizashi._errors import UsageError
-from kizashi._fields import (
+from kizashi._capture import Record, merged
+from kizashi._encoding._fields import (
     check_adjust,
     check_consent,
     check_currency,
@@ -21,8 +19,8 @@ from kizashi._fields import (
     check_time,
     check_value,
 )
-from kizashi._ids import IdMaker, derived_id
-from kizashi._queue import Item
+from kizashi._encoding._ids import IdMaker, derived_id
+from kizashi._errors import UsageError
 from kizashi_schemas import MAX_EVENT_BYTES, Event
 
 __all__ = ["Encoder"]
@@ -36,8 +34,8 @@ class Encoder:
         self._ids = IdMaker(entropy)
         self._json = msgspec.json.Encoder(decimal_format="number")
 
-    def encode(self, record: Record, seq: int) -> Item:
-        """The event as JSON. Raises UsageError for what can never be sent."""
+    def encode(self, record: Record) -> tuple[str, bytes]:
+        """The event's id and its JSON. Raises UsageError for what can never be sent."""
         event = self._event(record)
         try:
             body = self._json.encode(event)
@@ -49,7 +47,7 @@ class Encoder:
                 field="properties",
                 reason="too_large",
             )
-        return Item(seq, event.id, body)
+        return event.id, body
 
     def _event(self, record: Record) -> Event:
         name = check_name("name", record.name)

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from kizashi._capture import keep_mapping, keep_scalar, stand_in, weigh
+from kizashi._capture._capture import keep_mapping, keep_scalar, stand_in, weigh
 
 __all__ = ["Ambient", "ambient", "context", "merged"]
 

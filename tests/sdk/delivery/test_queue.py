@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kizashi._capture import Record, capture
-from kizashi._context import Ambient
-from kizashi._queue import Item, Queue, Slice, Watcher
+from kizashi._capture._capture import Record, capture
+from kizashi._capture._context import Ambient
+from kizashi._delivery._queue import Item, Queue, Slice, Watcher
 
 MAX_EVENTS = 12
 MAX_BYTES = 20_000

@@ -9,7 +9,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kizashi._ids import IdMaker, derived_id
+from kizashi._encoding._ids import IdMaker, derived_id
 
 NOW_NS = 1_790_000_000_123_456_789
 

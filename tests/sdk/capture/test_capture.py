@@ -9,8 +9,8 @@ import pytest
 
 import kizashi
 from kizashi import UsageError
-from kizashi._capture import Record, capture
-from kizashi._context import ambient
+from kizashi._capture._capture import Record, capture
+from kizashi._capture._context import ambient
 
 
 def take(number: int = 0, **fields: object) -> Record:

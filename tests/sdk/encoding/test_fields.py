@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi import UsageError
-from kizashi._capture import capture
-from kizashi._context import Ambient
-from kizashi._encode import Encoder
-from kizashi._fields import (
+from kizashi._capture._capture import capture
+from kizashi._capture._context import Ambient
+from kizashi._encoding._encode import Encoder
+from kizashi._encoding._fields import (
     check_adjust,
     check_consent,
     check_currency,
@@ -50,9 +50,9 @@ def encode(ambient: Ambient | None = None, **fields: Any) -> dict[str, Any]:
     given: dict[str, Any] = dict.fromkeys((*left_out, "adjust"))
     given |= {"name": "mv_view", "actor": "v-1"} | fields
     record = capture(**given, now_ns=1_790_000_000_123_456_789, ambient=ambient or Ambient())
-    item = Encoder({"channel": "app"}, lambda size: b"\x11" * size).encode(record, 1)
-    msgspec.json.decode(item.body, type=Event)
-    decoded: dict[str, Any] = msgspec.json.decode(item.body)
+    _, body = Encoder({"channel": "app"}, lambda size: b"\x11" * size).encode(record)
+    msgspec.json.decode(body, type=Event)
+    decoded: dict[str, Any] = msgspec.json.decode(body)
     return decoded
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
-from kizashi._plan_commands import add_plan
+from kizashi._commands._plan_commands import add_plan
 from kizashi._version import __version__
 
 __all__ = ["ENTRY_POINT_GROUP", "main"]

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from kizashi._report import SILENCE_SECONDS, Report
+from kizashi._delivery._report import SILENCE_SECONDS, Report
 from sdk.scripted_collector import SkippingClock
 
 
