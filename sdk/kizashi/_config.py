@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
 from kizashi._errors import ConfigurationError
 
-__all__ = ["MAX_BATCH_EVENTS", "Endpoint", "Options", "read_options"]
+__all__ = ["MAX_BATCH_EVENTS", "Endpoint", "Options", "Overflow", "read_options"]
 
 MAX_BATCH_EVENTS = 2_500
 """The collector takes no more events in one request."""
 
+Overflow = Literal["drop_newest", "drop_oldest", "spool"]
+OVERFLOWS: tuple[Overflow, ...] = ("drop_newest", "drop_oldest", "spool")
 _MEBI = 1024 * 1024
 _MOST_BITS = 128
 
@@ -45,6 +49,13 @@ class Options(Struct, kw_only=True, frozen=True):
     gzip: bool
     strict: bool
     source: dict[str, str]
+    overflow: Overflow
+    spool: Path | None
+    spool_max_bytes: int
+    spool_max_age: float
+    spool_fsync: bool
+    dead_letters: Path | None
+    on_drop: Callable[[str, int], object] | None
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.__struct_fields__} | {
@@ -67,6 +78,13 @@ def read_options(
     gzip: bool,
     strict: bool,
     source: Mapping[str, str] | None,
+    overflow: Overflow | None = None,
+    spool: str | os.PathLike[str] | None = None,
+    spool_max_bytes: int = 512 * _MEBI,
+    spool_max_age: float = 7 * 86_400.0,
+    spool_fsync: bool = False,
+    dead_letters: str | os.PathLike[str] | None = None,
+    on_drop: Callable[[str, int], object] | None = None,
     needs_endpoint: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> Options:
@@ -74,7 +92,16 @@ def read_options(
 
     Raises ConfigurationError, whose message names the option, what was given (but never the key) and what may be.
     """
+    folder = _path("spool", spool if spool is not None else environ.get("KIZASHI_SPOOL") or None)
+    file = _path("dead_letters", dead_letters)
     return Options(
+        overflow=_overflow(overflow, spooled=folder is not None),
+        spool=folder,
+        spool_max_bytes=_whole("spool_max_bytes", spool_max_bytes, 65_536, _MEBI * _MEBI),
+        spool_max_age=_seconds("spool_max_age", spool_max_age, 1.0, 3_660 * 86_400.0),
+        spool_fsync=_flag("spool_fsync", spool_fsync),
+        dead_letters=file if file is not None or folder is None else folder / "dead-letters.ndjson",
+        on_drop=_callable("on_drop", on_drop),
         endpoint=_endpoint(
             endpoint if endpoint is not None else environ.get("KIZASHI_ENDPOINT") or None, needs_endpoint
         ),
@@ -125,6 +152,32 @@ def _endpoint(url: object, needed: bool) -> Endpoint | None:
         ) from None
     secure = parts.scheme == "https"
     return Endpoint(secure, host, port if port is not None else 443 if secure else 80, parts.path.rstrip("/"))
+
+
+def _path(name: str, value: object) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value) or "\0" in str(value):
+        raise ConfigurationError(f"{name} is {_shown(value)}; give a path")
+    # Absolute from here on: a daemon may change its working directory later.
+    return Path(os.path.abspath(os.fspath(value)))
+
+
+def _overflow(value: object, *, spooled: bool) -> Overflow:
+    if value is None:
+        return "spool" if spooled else "drop_newest"
+    if value == "spool" and not spooled:
+        raise ConfigurationError("overflow is 'spool', but no spool is given; pass spool='some/folder' as well")
+    for known in OVERFLOWS:
+        if value == known:
+            return known
+    raise ConfigurationError(f"overflow is {_shown(value)}; give one of {', '.join(OVERFLOWS)}")
+
+
+def _callable(name: str, value: Callable[[str, int], object] | None) -> Callable[[str, int], object] | None:
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"{name} is of type {type(value).__name__}; give a function of reason and count")
+    return value
 
 
 def _key(key: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from kizashi._config import Overflow
     from kizashi._transport import Transport
 
 __all__ = ["aflush", "close", "configure", "flush", "stats", "track"]
@@ -51,9 +52,16 @@ def configure(
     flush_interval: float = 1.0,
     timeout: float = 10.0,
     exit_timeout: float = 2.0,
-    gzip: bool = True,
+    gzip: bool = False,
     strict: bool = False,
     source: Mapping[str, str] | None = None,
+    overflow: Overflow | None = None,
+    spool: str | os.PathLike[str] | None = None,
+    spool_max_bytes: int = 512 * 1024 * 1024,
+    spool_max_age: float = 7 * 86_400.0,
+    spool_fsync: bool = False,
+    dead_letters: str | os.PathLike[str] | None = None,
+    on_drop: Callable[[str, int], object] | None = None,
     transport: Transport | None = None,
 ) -> Client:
     """Make the client that the module's functions use, once per process; see Client for the options.
@@ -78,6 +86,13 @@ def configure(
             gzip=gzip,
             strict=strict,
             source=source,
+            overflow=overflow,
+            spool=spool,
+            spool_max_bytes=spool_max_bytes,
+            spool_max_age=spool_max_age,
+            spool_fsync=spool_fsync,
+            dead_letters=dead_letters,
+            on_drop=on_drop,
             transport=transport,
         )
         if former is not None:
@@ -110,19 +125,8 @@ def track(
     """
     client = _default.client or _from_environment()
     if client is not None:
-        client.track(
-            name,
-            actor=actor,
-            value=value,
-            currency=currency,
-            order=order,
-            session=session,
-            source=source,
-            properties=properties,
-            time=time,
-            idempotency_key=idempotency_key,
-            consent=consent,
-            adjust=adjust,
+        client._take(
+            (name, actor, value, currency, order, session, source, properties, time, idempotency_key, consent, adjust)
         )
 
 

@@ -1,213 +1,175 @@
-"""What track() takes along: the arguments as given, copied where the caller could still change them.
+"""What track() takes along: one copy of the arguments, made in C, that no later change of the caller's reaches.
 
-What is kept is plain and of known size, so that the charge for it is an upper bound: nothing that waits in the queue
-may hold a list, a request or a model of the site's. What the encoder would refuse anyway is kept as something small
-that it refuses for the same reason.
+The usual call, of texts and numbers under names that were seen before, is sealed: written as JSON at once. That is the
+cheapest copy there is (a third of a microsecond, and nothing for the collector of cycles to walk), its length is its
+charge, and the worker forwards the bytes as they are. Whatever is unusual is kept as objects instead; see `_keep`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
-from sys import getsizeof
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from kizashi._errors import UsageError
-from kizashi_schemas import MAX_EVENT_BYTES
+from kizashi._capture._context import Ambient
+from kizashi._capture._keep import MOST_CHARACTERS, keep_mapping, keep_scalar, weigh
+from kizashi._limits import (
+    LEAST_INTEGER,
+    MOST_INTEGER,
+    MOST_UNITS,
+    PROPERTY_KEYS,
+    SOURCE_CHARACTERS,
+    SOURCE_KEYS,
+    TEXT_CHARACTERS,
+)
+from kizashi_schemas import MINOR_UNITS
 
-if TYPE_CHECKING:
-    from kizashi._capture._context import Ambient
+__all__ = ["ACTOR", "SESSION", "SOURCE", "Call", "Given", "Record", "capture", "known_names"]
 
-__all__ = ["Record", "capture", "keep_mapping", "keep_scalar", "stand_in", "weigh"]
+Given = tuple[
+    object, object, object, object, object, object, object, object, object, object, object, object
+]  # fmt: skip
+"""The arguments of track() in the order of its signature: name, actor, value, currency, order, session, source,
+properties, time, idempotency_key, consent, adjust."""
+
+known_names: set[str] = set()
+"""Names and keys that were found well-formed. They repeat from event to event: what was seen once needs no second look.
+The encoder adds to it, within a bound."""
+
+
+class Call(Struct, gc=False, omit_defaults=True):
+    """What of a call goes into the event. Sealed, it is the wire's JSON without id and time."""
+
+    name: object
+    value: object = None
+    currency: object = None
+    order: object = None
+    actor: object = None
+    session: object = None
+    adjust: object = None
+    source: object = None
+    properties: object = None
+    consent: object = None
 
 
 class Record(Struct, gc=False):
-    """One call of track(), neither checked nor formatted yet. `size` is what it is charged for, in bytes.
+    """One call of track(), not formatted yet. `size` is what it is charged for, in bytes.
 
-    gc=False: tens of thousands of these wait during an outage, and the collector of cycles need not walk them.
+    `call` is sealed where nothing in it needs a check any more. gc=False: tens of thousands of these wait during an
+    outage, and the collector of cycles need not walk them.
     """
 
-    name: object
-    actor: object
-    value: object
-    currency: object
-    order: object
-    session: object
-    source: object
-    properties: object
+    call: bytes | Call
     time: object
     idempotency_key: object
-    consent: object
-    adjust: object
     now_ns: int
     ambient: Ambient
     size: int
+    says: int = 0
+    """Which of ACTOR, SESSION and SOURCE a sealed call says itself, added up."""
 
+
+ACTOR, SESSION, SOURCE = 1, 2, 4
 
 # Upper estimates for CPython 3.11 and later; a test holds them against tracemalloc.
-_RECORD_BYTES = 256
-_MAPPING_BYTES = 248
-_SMALL_MAPPING = 5  # so many entries take no more room than none
-_ENTRY_BYTES = 56
-_ASCII_BYTES = 56  # what such a text takes beside its characters; getsizeof is exact for all, but slow
-_NUMBER_BYTES = 32
+_SEALED_BYTES = 256
+_KEPT_BYTES = 440
 _TIME_BYTES = 256
-# Far beyond what a mapping may have (64 properties): no such event was ever meant, and copying it could take seconds.
-_MOST_KEYS = 1_000
-# One character more than fits into an event: too long for every field that bounds its text, and in properties, where
-# only the event as a whole is bounded, too large just as the whole text would be.
-_MOST_CHARACTERS = MAX_EVENT_BYTES + 1
+# Beside int and float, which JSON does not hold whole: no 65 bits, no NaN.
+_PLAIN = frozenset({str, bool, type(None)})
+_INFINITY = float("inf")
 
-_LIGHT = frozenset({float, bool, type(None)})
-_TEXTS_AND_NUMBERS: tuple[tuple[type, Callable[[Any], object]], ...] = (
-    (str, str.__str__),
-    (int, int.__int__),
-    (float, float.__float__),
-    (Decimal, Decimal),
-)
+_seal = msgspec.json.Encoder().encode
 
 
-def capture(
-    name: object,
-    actor: object,
-    value: object,
-    currency: object,
-    order: object,
-    session: object,
-    source: object,
-    properties: object,
-    time: object,
-    idempotency_key: object,
-    consent: object,
-    adjust: object,
-    now_ns: int,
-    ambient: Ambient,
-) -> Record:
-    """Take one call along, copying its mappings.
+def capture(given: Given, now_ns: int, ambient: Ambient) -> Record:
+    """Take one call along.
 
     Raises UsageError for a mapping of more than 1,000 keys, and whatever the copying of a strange mapping raises.
     """
-    size = _RECORD_BYTES + ambient.weight
-    plain = True
-    for given in (name, actor, value, currency, order, session, idempotency_key, adjust):
-        if given is not None:
-            kind = type(given)
-            if kind is str and given.isascii():  # type: ignore[attr-defined]  # it is a str
-                size += _ASCII_BYTES + len(given)  # type: ignore[arg-type]  # it is a str
-            elif kind is str or kind is int:
-                size += getsizeof(given)
-            else:
-                plain = False
-    if size >= _MOST_CHARACTERS or not plain:
-        name, actor, value, currency = keep_scalar(name), keep_scalar(actor), keep_scalar(value), keep_scalar(currency)
-        order, session, adjust = keep_scalar(order), keep_scalar(session), keep_scalar(adjust)
-        idempotency_key = keep_scalar(idempotency_key)
-        size = _RECORD_BYTES + ambient.weight
-        size += sum(map(weigh, (name, actor, value, currency, order, session, idempotency_key, adjust)))
+    name, actor, value, currency, order, session, source, properties, time, key, consent, adjust = given
+    # One long condition and no helper: a call of Python's costs as much as five of these questions. What passes needs
+    # no further check of the worker's; what does not is kept, and the worker finds what is wrong with it, if anything.
+    try:
+        if (
+            name in known_names
+            and (value is None or (type(value) is int and 0 <= value <= MOST_UNITS))
+            and (currency is None or currency in MINOR_UNITS)
+            and (actor is None or (type(actor) is str and 0 < len(actor) <= TEXT_CHARACTERS))
+            and (order is None or (type(order) is str and 0 < len(order) <= TEXT_CHARACTERS))
+            and (session is None or (type(session) is str and 0 < len(session) <= TEXT_CHARACTERS))
+            and consent is None
+            and adjust is None
+        ):
+            if properties is not None:
+                if (
+                    type(properties) is not dict
+                    or not 0 < len(properties) <= PROPERTY_KEYS
+                    or not known_names.issuperset(properties)
+                ):
+                    return _keep(given, now_ns, ambient)
+                for item in properties.values():
+                    kind = type(item)
+                    if (
+                        kind not in _PLAIN
+                        and not (kind is int and LEAST_INTEGER <= item <= MOST_INTEGER)
+                        and not (kind is float and -_INFINITY < item < _INFINITY)
+                    ):
+                        return _keep(given, now_ns, ambient)
+            if source is not None and not _is_source(source):
+                return _keep(given, now_ns, ambient)
+            call = _seal(Call(name, value, currency, order, actor, session, None, source, properties))
+            size = len(call)
+            if size < MOST_CHARACTERS:
+                weight = ambient.weight
+                size += _SEALED_BYTES + (weight if weight >= 0 else ambient.weigh())
+                says = 0
+                if actor is not None:
+                    says = ACTOR
+                if session is not None:
+                    says |= SESSION
+                if source is not None:
+                    says |= SOURCE
+                if time is not None or key is not None:
+                    time, key = keep_time(time), keep_scalar(key)
+                    size += _TIME_BYTES + weigh(key)
+                return Record(call, time, key, now_ns, ambient, size, says)
+    except (TypeError, UnicodeEncodeError):
+        pass  # not hashable, a subclass of text's, half a surrogate pair
+    return _keep(given, now_ns, ambient)
+
+
+def _is_source(source: object) -> bool:
+    if type(source) is not dict or not 0 < len(source) <= SOURCE_KEYS or not known_names.issuperset(source):
+        return False
+    for text in source.values():  # noqa: SIM110 - all() with a generator takes three times as long
+        if type(text) is not str or len(text) > SOURCE_CHARACTERS:
+            return False
+    return True
+
+
+def _keep(given: Given, now_ns: int, ambient: Ambient) -> Record:
+    name, actor, value, currency, order, session, source, properties, time, key, consent, adjust = given
+    size = _KEPT_BYTES + (ambient.weight if ambient.weight >= 0 else ambient.weigh())
+    scalars: list[Any] = []
+    for scalar in (name, value, currency, order, actor, session, adjust, key):
+        kept = keep_scalar(scalar)
+        size += weigh(kept)
+        scalars.append(kept)
+    mappings: list[Any] = []
+    for field, mapping in (("source", source), ("properties", properties), ("consent", consent)):
+        kept = None if mapping is None else keep_mapping(field, mapping)
+        size += weigh(kept)
+        mappings.append(kept)
     if time is not None:
-        if isinstance(time, datetime):
-            size += _TIME_BYTES
-        else:
-            time = keep_scalar(time)
-            size += weigh(time)
-    if source is not None:
-        source, weight = keep_mapping("source", source)
-        size += weight
-    if properties is not None:
-        properties, weight = keep_mapping("properties", properties)
-        size += weight
-    if consent is not None:
-        consent, weight = keep_mapping("consent", consent)
-        size += weight
-    return Record(
-        name,
-        actor,
-        value,
-        currency,
-        order,
-        session,
-        source,
-        properties,
-        time,
-        idempotency_key,
-        consent,
-        adjust,
-        now_ns,
-        ambient,
-        size,
-    )
+        time = keep_time(time)
+        size += _TIME_BYTES + weigh(time)
+    *own, key = scalars
+    return Record(Call(*own, *mappings), time, key, now_ns, ambient, size)
 
 
-def keep_mapping(field: str, mapping: Any) -> tuple[dict[object, object], int]:
-    """A copy that holds nothing but plain texts and numbers, and what it is charged for.
-
-    Raises UsageError for more than 1,000 keys, and whatever a strange mapping raises.
-    """
-    if len(mapping) > _MOST_KEYS:
-        raise UsageError(f"{field} has {len(mapping)} keys; far fewer are allowed", field=field)
-    copy: dict[object, object] = dict(mapping)
-    size = _MAPPING_BYTES if len(copy) <= _SMALL_MAPPING else _MAPPING_BYTES + _ENTRY_BYTES * len(copy)
-    size += _ASCII_BYTES * len(copy)
-    for key, value in copy.items():
-        if type(key) is not str or not key.isascii():
-            break
-        kind = type(value)
-        if kind is str and value.isascii():  # type: ignore[attr-defined]  # it is a str
-            size += _ASCII_BYTES + len(key) + len(value)  # type: ignore[arg-type]  # it is a str
-        elif kind is str or kind is int:
-            size += len(key) + getsizeof(value)
-        elif kind in _LIGHT:
-            size += _NUMBER_BYTES + len(key)
-        else:
-            break
-    else:
-        if size < _MOST_CHARACTERS:  # no text among them can be longer
-            return copy, size
-    copy = {_keep_key(key): keep_scalar(value) for key, value in copy.items()}
-    return copy, weigh(copy)
-
-
-def keep_scalar(value: object) -> object:
-    """The value itself where it is a text or a number, exact copies for their subclasses, else a `stand_in`."""
-    kind = type(value)
-    if kind is str:
-        # The type in a variable is cheaper than isinstance, and exact, but no checker narrows by it.
-        return value if len(value) <= _MOST_CHARACTERS else value[:_MOST_CHARACTERS]  # type: ignore[arg-type, index]
-    if kind is int or kind in _LIGHT or kind is Decimal:
-        return value
-    for plain, exact in _TEXTS_AND_NUMBERS:
-        if isinstance(value, plain):
-            return keep_scalar(exact(value))
-    return stand_in(value)
-
-
-def _keep_key(key: object) -> object:
-    return keep_scalar(key) if isinstance(key, str) else stand_in(key)
-
-
-# Bounded: a site that makes classes without end must not have them kept here.
-_MOST_STAND_INS = 64
-_stand_ins: dict[str, object] = {}
-
-
-def stand_in(value: object) -> object:
-    """Something empty in place of what no event can hold. Its type has the same name, for the encoder's message."""
-    name = type(value).__name__
-    if name not in _stand_ins:
-        if len(_stand_ins) >= _MOST_STAND_INS:
-            name = "object"
-        _stand_ins[name] = type(name, (), {"__slots__": ()})()
-    return _stand_ins[name]
-
-
-def weigh(kept: object) -> int:
-    """What something kept is charged for: at least the bytes that it takes, its keys and values included."""
-    if type(kept) is dict:
-        entries = sum(weigh(key) + weigh(value) for key, value in kept.items())
-        return _MAPPING_BYTES + (_ENTRY_BYTES * len(kept) if len(kept) > _SMALL_MAPPING else 0) + entries
-    if type(kept) is str or type(kept) is int or type(kept) is Decimal:
-        return getsizeof(kept)
-    return 0 if kept is None else _NUMBER_BYTES
+def keep_time(time: object) -> object:
+    """A datetime as it is, else what `keep_scalar` makes of it."""
+    return time if isinstance(time, datetime) else keep_scalar(time)

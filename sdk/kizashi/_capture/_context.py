@@ -5,31 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import force_setattr
 
-from kizashi._capture._capture import keep_mapping, keep_scalar, stand_in, weigh
+from kizashi._capture._keep import keep_mapping, keep_scalar, stand_in, weigh
 
 __all__ = ["Ambient", "ambient", "context", "merged"]
 
-_AMBIENT_BYTES = 120
+_seal = msgspec.json.Encoder().encode
+_AMBIENT_BYTES = 512
+_ENTRY_BYTES = 168
+_WIDEST_CHARACTER = 4
 
 
-class Ambient(Struct, frozen=True):
-    """What the surrounding contexts say. Never changed once made, so that a captured event may share it.
-
-    `weight` is what each event that holds it is charged for, in bytes: any of them may be the last to keep it alive.
-    """
+class Ambient(Struct, eq=False):
+    """What the surrounding contexts say. That never changes, so that captured events may share it."""
 
     actor: object = None
     session: object = None
     source: object = None
     consent: object = None
-    weight: int = 0
+    weight: int = -1
+    """What each event that holds it is charged for, in bytes: any of them may be the last to keep it alive. -1 until
+    the first one asks: most contexts see no event."""
+    wire: object = None
+    """Whatever an encoder notes down of it, so that it need not be checked again for the next event."""
 
-    def __post_init__(self) -> None:
-        said = [part for part in (self.actor, self.session, self.source, self.consent) if part is not None]
-        force_setattr(self, "weight", _AMBIENT_BYTES + sum(map(weigh, said)) if said else 0)
+    def weigh(self) -> int:
+        """Find and note the weight."""
+        said = (self.actor, self.session, self.source, self.consent)
+        try:
+            text = _seal(said)
+        except (TypeError, UnicodeEncodeError):
+            self.weight = _AMBIENT_BYTES + sum(map(weigh, said))
+        else:
+            # A text with one wide character takes four bytes for each; UTF-8 cannot tell.
+            characters = len(text) if text.isascii() else _WIDEST_CHARACTER * len(text)
+            entries = sum(len(mapping) for mapping in said if type(mapping) is dict)
+            self.weight = _AMBIENT_BYTES + _ENTRY_BYTES * entries + characters
+        return self.weight
 
     def __repr__(self) -> str:
         return "<who acts>"  # it is nobody's business: a context variable's value gets into messages and dumps
@@ -43,7 +57,7 @@ class _Entry(Struct, frozen=True, eq=False):
     before: _Entry | None
 
 
-_NOTHING = Ambient()
+_NOTHING = Ambient(weight=0)
 _current: ContextVar[Ambient] = ContextVar("kizashi", default=_NOTHING)
 _innermost: ContextVar[_Entry | None] = ContextVar("kizashi.entered", default=None)
 ambient = _current.get
@@ -119,6 +133,6 @@ def _kept_mapping(field: str, mapping: object) -> object:
     if mapping is None:
         return None
     try:
-        return keep_mapping(field, mapping)[0] if isinstance(mapping, Mapping) else stand_in(mapping)
+        return keep_mapping(field, mapping) if isinstance(mapping, Mapping) else stand_in(mapping)
     except Exception:  # noqa: BLE001 - whatever a stranger's mapping raises, or UsageError for too many keys
         return stand_in(mapping)

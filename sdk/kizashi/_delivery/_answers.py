@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -49,8 +49,8 @@ _decode_problem = msgspec.json.Decoder(_Problem).decode
 _CODE = re.compile(r"[a-z_]{1,64}")
 
 
-def read_answer(answer: Answer, ids: Sequence[str]) -> Judged | Refused | Unanswered:
-    """Read the answer to a batch of events with these ids.
+def read_answer(answer: Answer, count: int, id_at: Callable[[int], str]) -> Judged | Refused | Unanswered:
+    """Read the answer to a batch of `count` events; `id_at(place)` is the id of each.
 
     Only a 2xx whose body accounts for every event settles anything: a login page, a redirect or a cut answer does not.
     A key or address that is refused (401, 403, 404) counts as an outage, since either may be mended while we wait.
@@ -60,7 +60,7 @@ def read_answer(answer: Answer, ids: Sequence[str]) -> Judged | Refused | Unansw
     words = f"{answer.status} {_phrase(answer.status)}".rstrip()
     if reason := _REFUSALS.get(answer.status):
         foreign = not _is_problem(answer.body)
-        if foreign and (answer.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE or len(ids) == 1):
+        if foreign and (answer.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE or count == 1):
             return Unanswered(f"{words}, but not a collector's answer")
         return Refused(reason, words)
     if not 200 <= answer.status < 300:
@@ -69,16 +69,16 @@ def read_answer(answer: Answer, ids: Sequence[str]) -> Judged | Refused | Unansw
         verdicts = _decode(answer.body)
     except msgspec.DecodeError:
         return Unanswered(f"{words}, but not a collector's answer")
-    return _judge(verdicts, ids) or Unanswered(f"{words}, but verdicts that do not fit the batch")
+    return _judge(verdicts, count, id_at) or Unanswered(f"{words}, but verdicts that do not fit the batch")
 
 
-def _judge(answer: BatchAnswer, ids: Sequence[str]) -> Judged | None:
+def _judge(answer: BatchAnswer, count: int, id_at: Callable[[int], str]) -> Judged | None:
     places: set[int] = set()
     retry: list[int] = []
     counts = {"duplicate": 0, "rejected": 0, "retry": 0}
     code = None
     for verdict in answer.verdicts:
-        if verdict.index >= len(ids) or verdict.index in places or verdict.id not in (None, ids[verdict.index]):
+        if verdict.index >= count or verdict.index in places or verdict.id not in (None, id_at(verdict.index)):
             return None
         places.add(verdict.index)
         counts[verdict.verdict] += 1
@@ -87,7 +87,7 @@ def _judge(answer: BatchAnswer, ids: Sequence[str]) -> Judged | None:
         elif verdict.verdict == "rejected":
             code = code or _word(verdict.code)
     told = (answer.duplicates, answer.rejected)
-    if told != (counts["duplicate"], counts["rejected"]) or answer.accepted != len(ids) - len(places):
+    if told != (counts["duplicate"], counts["rejected"]) or answer.accepted != count - len(places):
         return None
     return Judged(counts["rejected"], tuple(sorted(retry)), code)
 

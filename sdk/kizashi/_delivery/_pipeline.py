@@ -10,10 +10,15 @@ from kizashi._clock import Clock
 from kizashi._config import Options
 from kizashi._delivery._queue import Queue
 from kizashi._delivery._report import Report
-from kizashi._delivery._worker import Worker
+from kizashi._delivery._scribe import Scribe
+from kizashi._delivery._sender import Sender
+from kizashi._encoding import Encoder
+from kizashi._spool import DeadLetters, Spool
 from kizashi._transport import Transport
 
 __all__ = ["Pipeline", "bounded"]
+
+_MOMENT = 0.05
 
 
 def bounded(seconds: float) -> float:
@@ -33,23 +38,66 @@ class Pipeline:
         self._entropy = entropy
         self._clean = True
         self.closed = False
+        self._spool = self._open_spool()
         self._begin()
         _processes.enroll(self)
+        if self._spool is not None and self._finds_orphans(self._spool):
+            self.start()
+
+    def _open_spool(self) -> Spool | None:
+        options = self._options
+        if options.spool is None:
+            return None
+        return Spool(
+            options.spool,
+            clock=self._clock,
+            entropy=self._entropy,
+            max_bytes=options.spool_max_bytes,
+            max_age=options.spool_max_age,
+            fsync=options.spool_fsync,
+        )
+
+    def _finds_orphans(self, spool: Spool) -> bool:
+        try:
+            return spool.look_for_orphans()
+        except OSError as error:
+            self.report.disk(error.strerror or type(error).__name__)
+            return False
 
     def _begin(self) -> None:
-        options = self._options
-        self.queue = Queue(max_events=options.max_queue_events, max_bytes=options.max_queue_bytes)
-        self.report = Report(self._clock)
-        self._worker = Worker(
+        options, spool = self._options, self._spool
+        oldest_gives_way = options.overflow == "drop_oldest"
+        self.queue = Queue(
+            max_events=options.max_queue_events,
+            max_bytes=options.max_queue_bytes,
+            gives_way="oldest" if oldest_gives_way else "newest",
+            oldest_spooled=None if spool is None else spool.oldest,
+        )
+        self.report = Report(self._clock, options.on_drop)
+        self._scribe = Scribe(
+            self.queue,
+            Encoder(options.source, self._entropy),
+            spool,
+            clock=self._clock,
+            report=self.report,
+            oldest_gives_way=oldest_gives_way,
+        )
+        self._sender = Sender(
             self.queue,
             options,
             self._transport,
             clock=self._clock,
             entropy=self._entropy,
             report=self.report,
+            scribe=self._scribe if spool is None else None,
+            spool=spool,
+            dead_letters=None if options.dead_letters is None else DeadLetters(options.dead_letters),
         )
         self.thread: threading.Thread | None = None
-        # Whoever holds it drives the worker: its thread, or a caller where none can be started. Never two at a time.
+        self._scribing_thread: threading.Thread | None = None
+        # Whoever holds one drives the scribe or the sender: its thread, or a caller where none can be started. Never
+        # two at a time.
+        self._scribing = threading.Lock()
         self._driving = threading.Lock()
 
     @property
@@ -58,25 +106,18 @@ class Pipeline:
         return self._options.exit_timeout
 
     def start(self) -> bool:
-        """Start the worker's thread if there is work and none yet; tell whether one runs or none is needed."""
+        """Start what is to run in the background if there is work and it does not yet; tell whether all of it runs."""
         with self.queue.lock:
             if self.thread is not None or self.queue.finished:
                 return True
-            thread = threading.Thread(target=self._work, args=(self._worker,), name="kizashi", daemon=True)
             try:
-                thread.start()
+                if self._spool is not None and self._scribing_thread is None:
+                    self._scribing_thread = _started(self._scribe.run, self._scribing, lambda: None, "kizashi-spool")
+                self.thread = _started(self._sender.run, self._driving, self._transport.close, "kizashi")
             except RuntimeError:
                 # No thread can be started: the interpreter is shutting down, or the system has no more.
                 return False
-            self.thread = thread
             return True
-
-    def _work(self, worker: Worker) -> None:
-        try:
-            with self._driving:
-                worker.run()
-        finally:
-            self._transport.close()
 
     def begin_flush(self) -> int:
         """Hurry, without waiting; return what to wait for."""
@@ -91,9 +132,12 @@ class Pipeline:
         deadline = self._clock.monotonic() + seconds
         if self.start() or not self._driving.acquire(blocking=False):
             return queue.wait_settled(target, seconds)
+        scribing = self._scribing.acquire(blocking=False)
         try:
-            self._worker.run_until(deadline)
+            self._sender.run_until(deadline, self._scribe if scribing else None)
         finally:
+            if scribing:
+                self._scribing.release()
             self._driving.release()
         return queue.wait_settled(target, 0.0)
 
@@ -109,27 +153,59 @@ class Pipeline:
         self.queue.close()
 
     def close(self, seconds: float) -> bool:
-        """Take nothing more in, drain within `seconds`, drop the rest; tell whether there was no rest."""
+        """Take nothing more in, drain within `seconds`, leave the rest on disk or drop it; tell whether none was."""
         target = self.queue.close()
         deadline = self._clock.monotonic() + bounded(seconds)
         self.wait_flushed(target, seconds)
-        if self.queue.abandon("exit"):
+        if self._spool is not None:
+            self._write_down(deadline)
+        if self.queue.abandon("exit") or self.queue.stats().spooled:
             self._clean = False
             self._transport.abort()
-        elif self.thread is not None and self.thread is not threading.current_thread():
-            # It has nothing left to do; a moment is enough, and the deadline holds all the same.
-            self.thread.join(max(deadline - self._clock.monotonic(), 0.05))
+        for thread in (self._scribing_thread, self.thread):
+            if thread is not None and thread is not threading.current_thread():
+                # It has next to nothing left to do; a moment is enough, and the deadline holds all the same.
+                thread.join(max(deadline - self._clock.monotonic(), _MOMENT))
         if self.thread is None:
             self._transport.close()
+        if self._spool is not None:
+            self._spool.close()
         if not self.closed:
             self.closed = True
             self.report.losses(self.queue.stats().dropped, last=True)
             _processes.dismiss(self)
         return self._clean
 
+    def _write_down(self, deadline: float) -> None:
+        """See that what is captured gets to the disk, which takes a moment, even where there is no time to send it."""
+        if self._scribing_thread is None and self._scribing.acquire(blocking=False):
+            try:
+                self._scribe.encode()
+            finally:
+                self._scribing.release()
+        else:
+            self.queue.wait_spooled(max(deadline - self._clock.monotonic(), _MOMENT))
+
     def after_fork(self) -> None:
         """Begin anew: no lock, thread, event or count of the parent is left. What was closed stays closed."""
         self._transport.after_fork()
+        if self._spool is not None:
+            self._spool.after_fork()
         self._begin()
         if self.closed:
             self.queue.close()
+
+
+def _started(run: Callable[[], None], owned: threading.Lock, at_end: Callable[[], None], name: str) -> threading.Thread:
+    """A daemon that holds the lock while it runs. Raises RuntimeError where no thread can be started."""
+
+    def work() -> None:
+        try:
+            with owned:
+                run()
+        finally:
+            at_end()
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread

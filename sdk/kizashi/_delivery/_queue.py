@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
-from threading import Condition, RLock
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from msgspec import Struct
 
 from kizashi._capture import Record
 from kizashi._clock import Clock
+from kizashi._delivery._batch import EVENT_BYTES, Batch
 from kizashi._stats import Stats
 
-__all__ = ["Item", "Queue", "Slice", "Watcher"]
+__all__ = ["Bell", "Queue", "Slice", "Watcher"]
 
 _NEVER = sys.maxsize
-# The bytes object, the id, the number and the Struct around them.
-_ITEM_BYTES = 240
-
-
-class Item(Struct, frozen=True, gc=False):
-    """One event, ready to send. Its bytes, and so its id, stay the same however often it is sent."""
-
-    seq: int
-    id: str
-    body: bytes
-
-    @property
-    def size(self) -> int:
-        """What the item is charged for in memory, in bytes."""
-        return len(self.body) + _ITEM_BYTES
+_NOTHING = Batch([], [])
+_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Slice(Struct, frozen=True):
@@ -47,69 +36,147 @@ class Watcher(Struct, frozen=True, eq=False):
     wake: Callable[[], None]
 
 
+class Bell:
+    """What a thread waits for: a number of things, or a nudge. All its methods want the queue's lock held."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self.condition = threading.Condition(lock)
+        self.wake_at = _NEVER
+        self.nudged = False
+
+    def ring(self) -> None:
+        """End the wait that is under way, or the next one."""
+        self.nudged = True
+        self.condition.notify()
+
+    def sleep(self, clock: Clock, seconds: float | None, *, there: Callable[[], int], wake_at: int) -> None:
+        """Wait until `wake_at` things are there, a ring, or the end of `seconds`, whichever comes first."""
+        # In this order: who adds a thing without the lock looks at wake_at afterwards, and one of the two sees the other.
+        self.wake_at = wake_at
+        if not self.nudged and there() < wake_at:
+            clock.wait(self.condition, seconds)
+        self.wake_at = _NEVER
+        self.nudged = False
+
+
 class Queue:
     """Holds at most `max_events` events and `max_bytes` bytes, from track() until each is delivered or dropped.
 
     An event goes from captured (`offer`) through encoding (`take_records`, `put_items`) to ready, in flight
-    (`take_batch`) and out (`settle`), in the order of tracking; what must be sent again returns to the front. Events
-    are numbered from 1 as they are offered, so that whoever waits knows when the oldest left is younger than his.
+    (`take_batch`) and out (`settle`), in the order of tracking; what must be sent again returns to the front. With a
+    spool it goes from encoding to disk instead (`put_spooled`), where the bounds of memory do not count it, and from
+    there to ready (`load`). Events are numbered from 1 as they are offered, so that whoever waits knows when the oldest
+    left is younger than his; what a former process left in the spool is older than all: 0.
 
     The lock is reentrant and waiting releases it wholly, because a signal handler may track, flush or ask for stats
-    while the very thread that it interrupted holds the lock. CPython runs handlers only after a call and on a jump
-    back, so what the caller's side counts together is written without either in between.
+    while the very thread that it interrupted holds the lock.
+
+    `offer` takes no lock where there is room: a caller must not wait because the worker was put aside while it held
+    one. It can, because CPython lets another thread or a handler in only after a call and on a jump back, and what has
+    to change together changes without either in between; without the GIL, the lock is taken. So what callers change,
+    here `_held` and `_bytes`, changes by numbers that are known beforehand: no `self._held -= len(…)`.
     """
 
-    def __init__(self, *, max_events: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_events: int,
+        max_bytes: int,
+        gives_way: Literal["newest", "oldest"] = "newest",
+        oldest_spooled: Callable[[], int] | None = None,
+    ) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self.lock = RLock()
-        self._wake = Condition(self.lock)
-        self._progress = Condition(self.lock)
+        self._oldest_gives_way = gives_way == "oldest"
+        self._oldest_spooled = oldest_spooled
+        self.lock = threading.RLock()
+        # One for whoever encodes, one for whoever sends: without a spool, the same thread.
+        self._captured_bell = Bell(self.lock)
+        self._spooled_bell = Bell(self.lock)
+        self._progress = threading.Condition(self.lock)
         self._captured: deque[Record] = deque()
+        self._append = self._captured.append
         self._encoding = Slice(0, [])
-        self._ready: deque[Item] = deque()
-        self._in_flight: list[Item] = []
-        self._tracked = self._delivered = self._held = self._bytes = self._taken = 0
+        self._ready: deque[Batch] = deque()
+        self._in_flight = _NOTHING
+        self._refused = self._adopted = self._delivered = self._held = self._bytes = self._spooled = self._taken = 0
         self._dropped: defaultdict[str, int] = defaultdict(int)
         self._watchers: list[Watcher] = []
-        self._wake_at = _NEVER
-        self._nudged = self._impatient = self._closed = False
+        self._impatient = self._closed = self._abandoned = False
         self._hurry_to = 0
 
     # -- the caller's side ----------------------------------------------------------------------------------------
 
     def offer(self, record: Record) -> str | None:
-        """Take the captured call in, or count it as dropped and return the reason. The newest gives way when full."""
+        """Take the captured call in, or count it as dropped and return the reason."""
+        size = self._bytes + record.size
+        if size > self._max_bytes or self._held >= self._max_events or self._closed or _FREE_THREADED:
+            return self._offer_with_care(record)
+        self._bytes = size
+        self._held += 1
+        self._append(record)
+        if len(self._captured) >= self._captured_bell.wake_at:
+            self._wake()
+        return None
+
+    def _offer_with_care(self, record: Record) -> str | None:
         with self.lock:
             if self._closed:
                 return self.refuse("closed")
             if self._held >= self._max_events or self._bytes + record.size > self._max_bytes:
-                return self.refuse("queue_full")
-            self._tracked += 1
-            self._held += 1
+                if not self._oldest_gives_way or not self._make_room(record.size):
+                    return self.refuse("queue_full")
             self._bytes += record.size
-            self._captured.append(record)
-            if len(self._captured) >= self._wake_at:
-                self._wake.notify()
-                self._wake_at = _NEVER
+            self._held += 1
+            self._append(record)
+            if len(self._captured) >= self._captured_bell.wake_at:
+                self._wake()
         return None
+
+    def _wake(self) -> None:
+        with self.lock:
+            self._captured_bell.condition.notify()
+            self._captured_bell.wake_at = _NEVER
 
     def refuse(self, reason: str) -> str:
         """Count a call that never came in as tracked and dropped; return the reason."""
         with self.lock:
-            self._tracked += 1
+            self._refused += 1
             self._dropped[reason] += 1
         return reason
+
+    def _make_room(self, size: int) -> bool:
+        """Drop the oldest that nobody has in hand until there is room for one more of this size."""
+        if size > self._max_bytes:
+            return False
+        while self._held >= self._max_events or self._bytes + size > self._max_bytes:
+            if self._ready and self._ready[0].offsets is None:
+                first, rest = self._ready.popleft().split(1)
+                gone = first.size
+                if rest:
+                    self._ready.appendleft(rest)
+            elif self._captured:
+                gone = self._captured.popleft().size
+                self._taken += 1
+            else:
+                return False
+            self._held -= 1
+            self._bytes -= gone
+            self._dropped["queue_full"] += 1
+        return True
 
     def stats(self) -> Stats:
         """The books at this instant."""
         with self.lock:
+            captured = len(self._captured)  # once: callers go on
             return Stats(
-                tracked=self._tracked,
+                tracked=self._refused + self._taken + captured,
+                adopted=self._adopted,
                 delivered=self._delivered,
                 # Counted where they are, not by what should be left: the identity would hide a lost event otherwise.
-                queued=len(self._captured) + len(self._encoding.records) + len(self._ready),
+                queued=captured + len(self._encoding.records) + sum(map(len, self._ready)),
                 in_flight=len(self._in_flight),
+                spooled=self._spooled,
                 dropped=dict(self._dropped),
                 queue_bytes=self._bytes,
             )
@@ -120,14 +187,25 @@ class Queue:
         """Have all that is held now sent without gathering, cutting one backoff short; return its last number."""
         with self.lock:
             self._hurry_to = self._taken + len(self._captured)
-            self._impatient = self._held > 0
-            self._nudge()
+            self._impatient = self._held + self._spooled > 0
+            self.nudge()
             return self._hurry_to
+
+    def nudge(self) -> None:
+        """Have every thread that sleeps here look again."""
+        with self.lock:
+            self._captured_bell.ring()
+            self._spooled_bell.ring()
 
     def wait_settled(self, target: int, seconds: float) -> bool:
         """Wait until everything up to number `target` is delivered or dropped; tell whether it is."""
         with self.lock:
             return self._progress.wait_for(lambda: self._oldest() > target, seconds)
+
+    def wait_spooled(self, seconds: float) -> bool:
+        """Wait until nothing is left in memory that could be on disk instead; tell whether it is so."""
+        with self.lock:
+            return self._progress.wait_for(lambda: not self._captured and not self._encoding.records, seconds)
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher.wake` once when its target is settled, at once if it is, from whichever thread settles it."""
@@ -147,28 +225,39 @@ class Queue:
             return self.hurry()
 
     def abandon(self, reason: str) -> int:
-        """Close, and drop all that is held, the batch in flight included: what is not confirmed is not delivered."""
+        """Close, and let go of all that is held, the batch in flight included: what is not confirmed is not delivered.
+
+        What is on disk stays there and counts as spooled; the rest is dropped, and its number returned.
+        """
         with self.lock:
-            self._closed = True
-            left = self._held
+            self._closed = self._abandoned = True
+            safe = sum(len(batch) for batch in (*self._ready, self._in_flight) if batch.offsets is not None)
+            left = self._held - safe
             if left:
                 self._dropped[reason] += left
+            self._spooled += safe
+            # A caller may still be at it: what comes after this is let go of with `closed` seen, or by the next call.
             self._taken += len(self._captured)
             self._captured.clear()
             self._ready.clear()
-            self._encoding, self._in_flight = Slice(0, []), []
+            self._encoding, self._in_flight = Slice(0, []), _NOTHING
             self._held = self._bytes = 0
-            self._nudge()
+            self.nudge()
             self._tell()
             return left
 
     # -- the worker's side ----------------------------------------------------------------------------------------
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken in."""
+        return self._closed
+
+    @property
     def finished(self) -> bool:
-        """Closed, and nothing left."""
+        """Closed, and nothing left to do: what is on disk when the queue is abandoned is for somebody else."""
         with self.lock:
-            return self._closed and self._held == 0
+            return self._closed and self._held == 0 and (self._spooled == 0 or self._abandoned)
 
     @property
     def hurrying(self) -> bool:
@@ -183,8 +272,21 @@ class Queue:
 
     @property
     def ready(self) -> int:
-        """How many events wait to be sent."""
-        return len(self._ready)
+        """How many events wait in memory to be sent."""
+        with self.lock:
+            return sum(map(len, self._ready))
+
+    @property
+    def held(self) -> int:
+        """How many events are neither delivered nor dropped, wherever they are."""
+        with self.lock:
+            return self._held + self._spooled
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be sent, in memory or on disk."""
+        with self.lock:
+            return sum(map(len, self._ready)) + self._spooled
 
     def take_impatience(self) -> bool:
         """Whether somebody began to hurry since this was last asked."""
@@ -192,89 +294,169 @@ class Queue:
             impatient, self._impatient = self._impatient, False
             return impatient
 
-    def sleep(self, clock: Clock, seconds: float | None, *, wake_at: int) -> None:
+    def sleep_until_captured(self, clock: Clock, seconds: float | None, *, wake_at: int) -> None:
         """Wait for `wake_at` captured calls, a nudge, or the end of `seconds`, whichever comes first."""
         with self.lock:
-            if not self._nudged and len(self._captured) < wake_at:
-                self._wake_at = wake_at
-                clock.wait(self._wake, seconds)
-                self._wake_at = _NEVER
-            self._nudged = False
+            self._captured_bell.sleep(clock, seconds, there=lambda: len(self._captured), wake_at=wake_at)
+
+    def sleep_until_spooled(self, clock: Clock, seconds: float | None, *, wake_at: int) -> None:
+        """Wait for `wake_at` events that could be sent, a nudge, or the end of `seconds`, whichever comes first."""
+        with self.lock:
+            self._spooled_bell.sleep(clock, seconds, there=lambda: self.waiting, wake_at=wake_at)
 
     def take_records(self, limit: int) -> Slice:
         """Move up to `limit` captured calls to the encoder. One slice at a time."""
         with self.lock:
             count = min(limit, len(self._captured))
-            self._encoding = Slice(self._taken + 1, [self._captured.popleft() for _ in range(count)])
+            take = self._captured.popleft
+            self._encoding = Slice(self._taken + 1, [take() for _ in range(count)])
             self._taken += count
             return self._encoding
 
-    def put_items(self, piece: Slice, items: Sequence[Item], dropped: Mapping[str, int]) -> None:
-        """Move the slice on to ready. `items` are its events in order, `dropped` what became of the rest."""
+    def put_ready(self, piece: Slice, batch: Batch, dropped: Mapping[str, int]) -> None:
+        """Move the slice on to ready. `batch` holds its events, `dropped` what became of the rest."""
         with self.lock:
-            if piece is not self._encoding:
-                return  # abandoned meanwhile, and counted then
-            self._encoding = Slice(0, [])
-            self._bytes -= sum(record.size for record in piece.records)
-            for item in items:
+            if not self._encoded(piece, dropped):
+                return
+            if self._bytes + batch.size > self._max_bytes:
                 # An event may be longer than it was estimated to become. The bound holds all the same.
-                if self._bytes + item.size > self._max_bytes:
-                    self._dropped["queue_full"] += 1
-                    self._held -= 1
-                else:
-                    self._bytes += item.size
-                    self._ready.append(item)
-            self._drop(dropped)
-            self._held -= sum(dropped.values())
+                fits = _fitting(batch, self._max_bytes - self._bytes)
+                self._drop({"queue_full": len(batch) - len(fits)})
+                batch = fits
+            size = batch.size
+            self._bytes += size
+            if batch and self._ready and self._ready[-1].takes(batch):
+                self._ready[-1].extend(batch)
+            elif batch:
+                self._ready.append(batch)
+            self._rang()
             self._tell()
 
-    def take_batch(self, max_events: int, max_bytes: int) -> list[Item]:
+    def put_spooled(self, piece: Slice, count: int, dropped: Mapping[str, int]) -> None:
+        """Note that `count` events of the slice are on disk now, and `dropped` what became of the rest."""
+        with self.lock:
+            if not self._encoded(piece, dropped):
+                return
+            self._held -= count
+            self._spooled += count
+            self._rang()
+            self._tell()
+
+    def _encoded(self, piece: Slice, dropped: Mapping[str, int]) -> bool:
+        if piece is not self._encoding:
+            return False  # abandoned meanwhile, and counted then
+        self._encoding = Slice(0, [])
+        size = sum([record.size for record in piece.records])
+        self._bytes -= size
+        self._drop(dropped)
+        return True
+
+    def _rang(self) -> None:
+        if self.waiting >= self._spooled_bell.wake_at:
+            self._spooled_bell.ring()
+
+    def adopt(self, count: int) -> None:
+        """Count events that another process left on disk."""
+        with self.lock:
+            self._adopted += count
+            self._spooled += count
+
+    def lose_spooled(self, reason: str, count: int) -> None:
+        """Drop events that were on disk."""
+        with self.lock:
+            if count:
+                self._spooled -= count
+                self._dropped[reason] += count
+            self._tell()
+
+    def load(self, batch: Batch) -> None:
+        """Move events from the disk to ready. Their number is the sender's to bound, not the queue's."""
+        with self.lock:
+            self._spooled -= len(batch)
+            count, size = len(batch), batch.size
+            self._held += count
+            self._bytes += size
+            self._ready.append(batch)
+
+    def take_batch(self, max_events: int, max_bytes: int) -> Batch:
         """Move the oldest ready events into flight, as many as fit, one at least. One batch at a time."""
         with self.lock:
-            batch: list[Item] = []
-            room = max_bytes
-            while self._ready and len(batch) < max_events:
-                room -= len(self._ready[0].body) + 1
-                if room < 0 and batch:
+            ready, parts, events, size = self._ready, list[Batch](), 0, 0
+            while ready and events < max_events:
+                part = ready[0]
+                if parts and (part.offsets is None) is not (parts[0].offsets is None):
                     break
-                batch.append(self._ready.popleft())
-            self._in_flight = batch
-            return batch
+                room = max_bytes - size
+                if parts and len(part.bodies[0]) >= room:
+                    break
+                ready.popleft()
+                count = part.front(max_events - events, room)
+                if count < len(part):
+                    part, rest = part.split(count)
+                    ready.appendleft(rest)
+                    max_events = 0
+                parts.append(part)
+                events += count
+                size += part.size
+            self._in_flight = Batch.joined(parts) if parts else _NOTHING
+            return self._in_flight
 
-    def settle(self, batch: list[Item], *, back: Sequence[Item] = (), dropped: Mapping[str, int] | None = None) -> None:
+    def settle(self, batch: Batch, *, back: Batch | None = None, dropped: Mapping[str, int] | None = None) -> None:
         """End the flight of a batch: `back` returns to the front, `dropped` is counted, all others are delivered."""
         with self.lock:
             if batch is not self._in_flight:
                 return  # abandoned meanwhile, and counted then
-            self._in_flight = []
-            lost = sum(dropped.values()) if dropped else 0
-            self._delivered += len(batch) - len(back) - lost
-            self._drop(dropped or {})
-            self._held -= len(batch) - len(back)
-            self._bytes -= sum(item.size for item in batch) - sum(item.size for item in back)
-            self._ready.extendleft(reversed(back))
+            self._in_flight = _NOTHING
+            back = back or _NOTHING
+            delivered, size = len(batch) - len(back), batch.size - back.size
+            if dropped:
+                delivered -= sum(dropped.values())
+                self._drop(dropped)
+            self._delivered += delivered
+            self._held -= delivered
+            self._bytes -= size
+            if back:
+                self._ready.appendleft(back)
             self._tell()
+
+    def first_on_disk(self) -> int | None:
+        """Where the oldest event in memory that came from the disk begins in its segment; None if there is none."""
+        with self.lock:
+            for batch in (self._in_flight, *self._ready):
+                if batch.offsets:
+                    return batch.offsets[0]
+            return None
 
     def _drop(self, dropped: Mapping[str, int]) -> None:
         for reason, count in dropped.items():
             self._dropped[reason] += count
-
-    def _nudge(self) -> None:
-        self._nudged = True
-        self._wake.notify()
+            self._held -= count
 
     def _oldest(self) -> int:
         if self._in_flight:
-            return self._in_flight[0].seq
-        if self._ready:
-            return self._ready[0].seq
-        return self._encoding.first_seq if self._encoding.records else self._taken + 1
+            oldest = self._in_flight.seqs[0]
+        elif self._ready:
+            oldest = self._ready[0].seqs[0]
+        else:
+            oldest = self._encoding.first_seq if self._encoding.records else self._taken + 1
+        # Events that came back from the disk are sorted among themselves; those still there may be older.
+        return oldest if self._oldest_spooled is None else min(oldest, self._oldest_spooled())
 
     def _tell(self) -> None:
         self._progress.notify_all()
-        oldest = self._oldest()
-        done = [watcher for watcher in self._watchers if watcher.target < oldest]
-        if done:
-            self._watchers = [watcher for watcher in self._watchers if watcher.target >= oldest]
-            for watcher in done:
-                watcher.wake()
+        if self._watchers:
+            oldest = self._oldest()
+            done = [watcher for watcher in self._watchers if watcher.target < oldest]
+            if done:
+                self._watchers = [watcher for watcher in self._watchers if watcher.target >= oldest]
+                for watcher in done:
+                    watcher.wake()
+
+
+def _fitting(batch: Batch, room: int) -> Batch:
+    places = []
+    for place, body in enumerate(batch.bodies):
+        if len(body) + EVENT_BYTES <= room:
+            room -= len(body) + EVENT_BYTES
+            places.append(place)
+    return batch.pick(places)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from kizashi._clock import Clock
@@ -30,10 +30,12 @@ def _one_line(words: str) -> str:
 class Report:
     """Says what was lost and what is wrong, by reason and count: never a payload, never a key."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_drop: Callable[[str, int], object] | None = None) -> None:
         self._clock = clock
+        self._on_drop = on_drop
         self._told: dict[str, int] = {}
-        self._next_loss = self._next_outage = float("-inf")
+        self._called: dict[str, int] = {}
+        self._next_loss = self._next_outage = self._next_disk = self._next_call = float("-inf")
         self._hints: dict[str, str] = {}
 
     def hint(self, reason: str, words: str) -> None:
@@ -42,6 +44,8 @@ class Report:
 
     def losses(self, dropped: Mapping[str, int], *, last: bool = False) -> None:
         """Warn of drops that were not told yet; `last` ends the silence, since no later call will speak."""
+        if self._on_drop is not None and dropped != self._called:
+            self._call(self._on_drop, dropped)
         if dropped == self._told or (self._clock.monotonic() < self._next_loss and not last):
             return
         new = {reason: count - self._told.get(reason, 0) for reason, count in dropped.items()}
@@ -53,6 +57,27 @@ class Report:
             if count
         ]
         warn("kizashi lost %d events: %s", sum(new.values()), ", ".join(parts))
+
+    def _call(self, on_drop: Callable[[str, int], object], dropped: Mapping[str, int]) -> None:
+        called, self._called = self._called, dict(dropped)
+        for reason, count in dropped.items():
+            if count > called.get(reason, 0):
+                try:
+                    on_drop(reason, count - called.get(reason, 0))
+                except Exception as error:  # noqa: BLE001 - it is the site's own, and no reason to stop delivering
+                    if self._clock.monotonic() >= self._next_call:
+                        self._next_call = self._clock.monotonic() + SILENCE_SECONDS
+                        warn("kizashi: on_drop raised %s", type(error).__name__)
+
+    def disk(self, words: str) -> None:
+        """Warn that events or dead letters cannot be written down."""
+        if self._clock.monotonic() >= self._next_disk:
+            self._next_disk = self._clock.monotonic() + SILENCE_SECONDS
+            warn("kizashi cannot write to its spool: %s; events stay in memory meanwhile", _one_line(words))
+
+    def damage(self, name: str, size: int) -> None:
+        """Warn of a segment that ended in the middle of an event, as it does when a process is killed."""
+        warn("kizashi found %d bytes that are no whole event at the end of %s; all before them is sent", size, name)
 
     def outage(self, words: str, waiting: int, seconds: float) -> None:
         """Warn that batches do not get through."""

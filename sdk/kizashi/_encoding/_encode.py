@@ -1,13 +1,18 @@
-"""From a captured call to the bytes of one event on the wire. Whatever is wrong with a call is found here."""
+"""From a captured call to the bytes of one event on the wire. Whatever is wrong with a call is found here.
+
+A sealed call is forwarded as the bytes that it is, behind id, time and what the context adds. Whatever needs a second
+look (a Decimal, an int for an actor, two sources to merge) goes the long way, through an `Event`. Both ways give the
+same event; a property test holds them against each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
-from kizashi._capture import Record, merged
+from kizashi._capture import ACTOR, SESSION, SOURCE, Ambient, Call, Record, merged
 from kizashi._encoding._fields import (
     check_adjust,
     check_consent,
@@ -19,11 +24,22 @@ from kizashi._encoding._fields import (
     check_time,
     check_value,
 )
-from kizashi._encoding._ids import IdMaker, derived_id
+from kizashi._encoding._ids import MOST_COUNT, IdMaker, derived_id
 from kizashi._errors import UsageError
 from kizashi_schemas import MAX_EVENT_BYTES, Event
 
 __all__ = ["Encoder"]
+
+_open = msgspec.json.Decoder(Call).decode
+
+
+class _Surroundings(Struct, frozen=True, gc=False):
+    """What an Ambient and the client's own source add to an event, as parts of the wire."""
+
+    of: object
+    """The encoder that wrote it: clients have sources of their own."""
+    rests: tuple[bytes | None, ...]
+    """What a sealed call lacks, by what it says itself; None where that needs a second look."""
 
 
 class Encoder:
@@ -34,60 +50,142 @@ class Encoder:
         self._ids = IdMaker(entropy)
         self._json = msgspec.json.Encoder(decimal_format="number")
 
-    def encode(self, record: Record) -> tuple[str, bytes]:
-        """The event's id and its JSON. Raises UsageError for what can never be sent."""
-        event = self._event(record)
+    def encode(self, record: Record) -> bytes:
+        """The event as JSON, `{"id":"` and its id in front. Raises UsageError for what can never be sent."""
+        bodies: list[bytes] = []
+        self.encode_into(bodies, [record], _raise)
+        return bodies[0]
+
+    def encode_into(
+        self, bodies: list[bytes], records: Iterable[Record], refuse: Callable[[Exception], object]
+    ) -> list[int]:
+        """Append the records' events to `bodies`; return the places of the records that became one.
+
+        What cannot be sent is told to `refuse`: a UsageError, or whatever a stranger's class raises when it is read.
+        """
+        places: list[int] = []
+        ids, last, now, head, tail = self._ids, None, -1, b"", b""
+        rests: tuple[bytes | None, ...] = ()
+        for place, record in enumerate(records):
+            try:
+                call = record.call
+                if type(call) is bytes and record.time is None and record.idempotency_key is None:
+                    if record.ambient is not last:
+                        last = record.ambient
+                        rests = self._rests(last)
+                    rest = rests[record.says]
+                    if rest is not None:
+                        millis = record.now_ns // 1_000_000
+                        if millis == now and ids.count < MOST_COUNT:
+                            ids.count += 1
+                        else:
+                            ids.advance(millis)
+                            now, head, tail = millis, b'{"id":"' + ids.head, b'%b","time":%d,' % (ids.tail, millis)
+                        body = b"%b%03x%b%b%b" % (head, ids.count, tail, rest, call[1:])
+                    else:
+                        body, now = self._compose(record), -1
+                else:
+                    body, now = self._compose(record), -1
+                if len(body) > MAX_EVENT_BYTES:
+                    raise _too_large(body)
+            except Exception as error:  # noqa: BLE001 - what a stranger's class does when it is read is anybody's guess
+                refuse(error)
+            else:
+                bodies.append(body)
+                places.append(place)
+        return places
+
+    # -- the short way --------------------------------------------------------------------------------------------
+
+    def _rests(self, around: Ambient) -> tuple[bytes | None, ...]:
+        said = around.wire
+        if type(said) is not _Surroundings or said.of is not self:
+            around.wire = said = _Surroundings(self, self._look_around(around))
+        return said.rests
+
+    def _look_around(self, around: Ambient) -> tuple[bytes | None, ...]:
         try:
-            body = self._json.encode(event)
+            actor = self._part("actor", check_text("actor", around.actor))
+            session = self._part("session", check_text("session", around.session))
+            mapping = merged(self._source, around.source)
+            source = self._part("source", None if mapping is None else check_source(mapping) or None)
+            consent = self._part("consent", None if around.consent is None else check_consent(around.consent) or None)
+        except (UsageError, UnicodeEncodeError):
+            return (None,) * 8
+        rests: list[bytes | None] = []
+        for says in range(8):
+            # An event needs an actor, and two sources must be merged: both are for the long way.
+            if (says & SOURCE and source) or not (says & ACTOR or actor):
+                rests.append(None)
+            else:
+                own = (says & ACTOR, says & SESSION, says & SOURCE, 0)
+                parts = zip(own, (actor, session, source, consent), strict=True)
+                rests.append(b"".join([part for said, part in parts if not said]))
+        return tuple(rests)
+
+    def _part(self, field: str, value: object) -> bytes:
+        return b"" if value is None else b'"%b":%b,' % (field.encode(), self._json.encode(value))
+
+    # -- the long way ---------------------------------------------------------------------------------------------
+
+    def _compose(self, record: Record) -> bytes:
+        call = _open(record.call) if type(record.call) is bytes else record.call
+        try:
+            return self._json.encode(self._event(record, call))  # type: ignore[arg-type]  # opened just now
         except UnicodeEncodeError:
             raise UsageError("the event holds half a surrogate pair, which is no text", field="text") from None
-        if len(body) > MAX_EVENT_BYTES:
-            raise UsageError(
-                f"the event takes {len(body)} bytes, more than {MAX_EVENT_BYTES}; send fewer or shorter properties",
-                field="properties",
-                reason="too_large",
-            )
-        return event.id, body
 
-    def _event(self, record: Record) -> Event:
-        name = check_name("name", record.name)
+    def _event(self, record: Record, call: Call) -> Event:
+        name = check_name("name", call.name)
         around = record.ambient
-        adjust = check_adjust(record.adjust)
-        actor = check_text("actor", record.actor) or check_text("actor", around.actor)
+        adjust = check_adjust(call.adjust)
+        actor = check_text("actor", call.actor) or check_text("actor", around.actor)
         if actor is None and adjust is None:
             raise UsageError(
                 "actor is missing; pass actor=…, or track inside kizashi.context(actor=…)",
                 field="actor",
                 reason="no_actor",
             )
-        currency = check_currency(record.currency)
-        value = check_value(record.value, currency)
-        order = check_text("order", record.order)
+        currency = check_currency(call.currency)
+        value = check_value(call.value, currency)
+        order = check_text("order", call.order)
         if adjust is not None and order is None:
             raise UsageError(f"adjust={adjust!r} needs the order of the event that it changes", field="order")
         if adjust == "restate" and value is UNSET:
             raise UsageError("adjust='restate' needs value, the new total", field="value")
         key = check_text("idempotency_key", record.idempotency_key, longest=MAX_EVENT_BYTES)
-        source = merged(merged(self._source, around.source), record.source)
-        consent = merged(around.consent, record.consent)
-        now_ns = record.now_ns
+        source = merged(merged(self._source, around.source), call.source)
+        consent = merged(around.consent, call.consent)
+        millis = record.now_ns // 1_000_000
         return Event(
-            id=self._ids.make(now_ns) if key is None else _derived(name, key),
+            id=(self._ids.make(millis) if key is None else _derived(name, key)).decode(),
             name=name,
-            time=now_ns // 1_000_000 if record.time is None else check_time(record.time),
+            time=millis if record.time is None else check_time(record.time),
             actor=actor,
             value=value,
             currency=currency,
             order=order,
-            session=check_text("session", record.session) or check_text("session", around.session),
+            session=check_text("session", call.session) or check_text("session", around.session),
             adjust=adjust,
             source=None if source is None else check_source(source) or None,
-            properties=None if record.properties is None else check_properties(record.properties) or None,
+            properties=None if call.properties is None else check_properties(call.properties) or None,
             consent=None if consent is None else check_consent(consent) or None,
         )
 
 
-def _derived(name: str, key: str) -> str:
+def _too_large(body: bytes) -> UsageError:
+    return UsageError(
+        f"the event takes {len(body)} bytes, more than {MAX_EVENT_BYTES}; send fewer or shorter properties",
+        field="properties",
+        reason="too_large",
+    )
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _derived(name: str, key: str) -> bytes:
     try:
         return derived_id(name, key)
     except UnicodeEncodeError:

@@ -13,7 +13,18 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET, Raw, UnsetType
 
+from kizashi._capture import known_names
 from kizashi._errors import UsageError
+from kizashi._limits import (
+    CONSENT_KEYS,
+    LEAST_INTEGER,
+    MOST_INTEGER,
+    MOST_UNITS,
+    PROPERTY_KEYS,
+    SOURCE_CHARACTERS,
+    SOURCE_KEYS,
+    TEXT_CHARACTERS,
+)
 from kizashi_schemas import (
     MINOR_UNITS,
     NAME_PATTERN,
@@ -40,37 +51,30 @@ __all__ = [
 
 T = TypeVar("T")
 
-_SOURCE_KEYS, _PROPERTY_KEYS, _CONSENT_KEYS = 32, 64, 32
-_SOURCE_CHARACTERS, _TEXT_CHARACTERS = 500, 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_MOST_UNITS = 10**10
 _LAST_MS = 253_402_300_799_999
 # Without a currency the plan's default decides, at the collector. Here only what no currency could hold is refused.
 _FINEST = max(MINOR_UNITS, key=MINOR_UNITS.__getitem__)
-# Numbers that every JSON reader can hold: 64 bits, and the exponents of a double.
-_LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**64 - 1
+# Exponents of a double: what every reader of JSON can hold.
 _MOST_EXPONENT = 300
 
-# Names and keys repeat from event to event: what was seen once needs no regular expression again. The set is bounded
-# and holds nothing but well-formed names; two threads that add at once do no harm.
 _KNOWN_LIMIT = 4_096
-_known: set[str] = set()
 
 
 def check_name(field: str, value: object) -> str:
     """The name of an event, or a key of one of its mappings."""
-    if type(value) is str and value in _known:
+    if type(value) is str and value in known_names:
         return value
     text = _exact(value)
     if not is_name(text):
         raise UsageError(f"{field} is {_shown(value)}; write letters a to z, digits and _: {NAME_PATTERN}", field=field)
-    if len(_known) < _KNOWN_LIMIT:
-        _known.add(text)
+    if len(known_names) < _KNOWN_LIMIT:
+        known_names.add(text)
     return text
 
 
-def check_text(field: str, value: object, longest: int = _TEXT_CHARACTERS) -> str | None:
+def check_text(field: str, value: object, longest: int = TEXT_CHARACTERS) -> str | None:
     """An identifier: text, or a whole number such as a primary key. Empty text counts as left out."""
     if value is None or (type(value) is str and 0 < len(value) <= longest):
         return value
@@ -80,7 +84,7 @@ def check_text(field: str, value: object, longest: int = _TEXT_CHARACTERS) -> st
 def _identifier(field: str, label: str, value: object, longest: int) -> str:
     if isinstance(value, str):
         text = _exact(value)
-    elif isinstance(value, int) and not isinstance(value, bool) and _LEAST_INTEGER <= value <= _MOST_INTEGER:
+    elif isinstance(value, int) and not isinstance(value, bool) and LEAST_INTEGER <= value <= MOST_INTEGER:
         text = int.__repr__(value)
     else:
         raise UsageError(f"{label} is of type {type(value).__name__}; pass text, or an int of 64 bits", field=field)
@@ -115,7 +119,7 @@ def check_value(value: object, currency: str | None) -> Raw | UnsetType:
     """Money as a JSON number of exact decimal text. A float counts as its shortest repr: 12.3 is 12.3 exactly."""
     if value is None:
         return UNSET
-    if type(value) is int and 0 <= value <= _MOST_UNITS:
+    if type(value) is int and 0 <= value <= MOST_UNITS:
         return Raw(b"%d" % value)
     if isinstance(value, bool):
         raise UsageError(f"value is {value}, a truth and no amount; pass an int, Decimal, str or float", field="value")
@@ -125,7 +129,7 @@ def check_value(value: object, currency: str | None) -> Raw | UnsetType:
             raise UsageError(f"value is {_shown(text)}; as text, write digits and at most one point", field="value")
     elif isinstance(value, int):
         # Turning a huge int into digits takes quadratic time, and Python refuses the hugest: any text beyond will do.
-        text = int.__repr__(value) if _LEAST_INTEGER <= value <= _MOST_INTEGER else "1e30"
+        text = int.__repr__(value) if LEAST_INTEGER <= value <= MOST_INTEGER else "1e30"
     elif isinstance(value, float):
         text = float.__repr__(value)
     elif isinstance(value, Decimal):
@@ -164,11 +168,11 @@ def check_source(source: object) -> dict[str, str]:
     clean: dict[str, str] = {}
     for key, value in _mapping("source", source).items():
         name = check_name("source", key)
-        if type(value) is str and len(value) <= _SOURCE_CHARACTERS:
+        if type(value) is str and len(value) <= SOURCE_CHARACTERS:
             clean[name] = value
         elif value is not None:
-            clean[name] = _identifier("source", f"source[{name!r}]", value, _SOURCE_CHARACTERS)
-    return _at_most("source", clean, _SOURCE_KEYS)
+            clean[name] = _identifier("source", f"source[{name!r}]", value, SOURCE_CHARACTERS)
+    return _at_most("source", clean, SOURCE_KEYS)
 
 
 def check_properties(properties: object) -> dict[str, Any]:
@@ -178,14 +182,14 @@ def check_properties(properties: object) -> dict[str, Any]:
     for key, value in mapping.items():
         name = check_name("properties", key)
         clean[name] = value if type(value) is str or value is None else _scalar(name, value)
-    return _at_most("properties", clean, _PROPERTY_KEYS)
+    return _at_most("properties", clean, PROPERTY_KEYS)
 
 
 def _scalar(name: str, value: object) -> str | int | float | Decimal | bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        if _LEAST_INTEGER <= value <= _MOST_INTEGER:
+        if LEAST_INTEGER <= value <= MOST_INTEGER:
             return int.__int__(value)
         fault = "is a whole number beyond 64 bits; send it as text"
     elif isinstance(value, float):
@@ -212,7 +216,7 @@ def check_consent(consent: object) -> dict[str, bool]:
         if not isinstance(value, bool):
             raise UsageError(f"consent[{_shown(key)}] is of type {type(value).__name__}, not bool", field="consent")
         clean[check_name("consent", key)] = value
-    return _at_most("consent", clean, _CONSENT_KEYS)
+    return _at_most("consent", clean, CONSENT_KEYS)
 
 
 def _mapping(field: str, value: object) -> dict[Any, Any]:

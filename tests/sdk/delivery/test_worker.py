@@ -262,7 +262,8 @@ def test_bodies_stay_below_the_collectors_limit(make_client: MakeClient, scripte
     assert len(scripted.requests) == 5
 
 
-def test_only_bodies_that_gain_by_it_are_compressed(client: Client, scripted: Collector) -> None:
+def test_only_bodies_that_gain_by_it_are_compressed(make_client: MakeClient, scripted: Collector) -> None:
+    client = make_client(gzip=True)
     track(client)
     delivered(client)
     track(client, 50)

@@ -1,0 +1,99 @@
+"""From captured to ready: encodes what was tracked, and with a spool writes it down before anything else happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from kizashi._clock import Clock
+from kizashi._delivery._batch import Batch
+from kizashi._delivery._queue import Queue, Slice
+from kizashi._delivery._report import Report
+from kizashi._encoding import Encoder
+from kizashi._errors import UsageError
+from kizashi._spool import Spool
+
+__all__ = ["SLICE", "Scribe"]
+
+SLICE = 500
+"""So many captured calls are encoded at a time."""
+
+GATHER_SECONDS = 0.02
+"""With a spool, events wait this long for others to be written together: a fifth of what was promised."""
+
+_FRAME_BYTES = 16
+
+
+class Scribe:
+    """Encodes. With a spool it has a thread of its own, so that no slow collector keeps events from the disk."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        encoder: Encoder,
+        spool: Spool | None,
+        *,
+        clock: Clock,
+        report: Report,
+        oldest_gives_way: bool,
+    ) -> None:
+        self._queue = queue
+        self._encoder = encoder
+        self._spool = spool
+        self._clock = clock
+        self._report = report
+        self._oldest_gives_way = oldest_gives_way
+
+    def run(self) -> None:
+        """Work until the queue is closed and everything captured is encoded."""
+        queue = self._queue
+        while not (queue.closed and not queue.captured):
+            try:
+                queue.sleep_until_captured(self._clock, None, wake_at=1)
+                if not (queue.closed or queue.hurrying):
+                    queue.sleep_until_captured(self._clock, GATHER_SECONDS, wake_at=SLICE)
+                self.encode()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread lives; events stay where they are
+                self._report.outage(f"internal error, {type(error).__name__}", queue.captured, 1.0)
+                queue.sleep_until_captured(self._clock, 1.0, wake_at=SLICE)
+
+    def encode(self) -> None:
+        """Encode what is captured now."""
+        # No more than was there at the start: a busy site must not keep its own events from being sent.
+        for _ in range(0, self._queue.captured, SLICE):
+            piece = self._queue.take_records(SLICE)
+            dropped: Counter[str] = Counter()
+
+            def refuse(error: Exception, dropped: Counter[str] = dropped) -> None:
+                reason, field = "invalid", type(error).__name__
+                if isinstance(error, UsageError):
+                    reason, field = error.reason, error.field
+                dropped[reason] += 1
+                self._report.hint(reason, field)
+
+            bodies: list[bytes] = []
+            places = self._encoder.encode_into(bodies, piece.records, refuse)
+            first = piece.first_seq
+            self._pass_on(piece, Batch([first + place for place in places], bodies), dropped)
+
+    def _pass_on(self, piece: Slice, batch: Batch, dropped: Counter[str]) -> None:
+        spool = self._spool
+        if spool is None or not batch or not self._written(spool, batch):
+            self._queue.put_ready(piece, batch, dropped)
+            return
+        with self._queue.lock:
+            spool.publish()
+            self._queue.put_spooled(piece, len(batch), dropped)
+
+    def _written(self, spool: Spool, batch: Batch) -> bool:
+        size = batch.size + _FRAME_BYTES * len(batch)
+        while self._oldest_gives_way and spool.full(size) and (lost := spool.evict()):
+            self._queue.lose_spooled("spool_full", lost)
+        if spool.full(size):
+            self._report.disk("it holds spool_max_bytes")
+            return False
+        try:
+            spool.append(list(zip(batch.seqs, batch.bodies, strict=True)))
+        except OSError as error:
+            self._report.disk(error.strerror or type(error).__name__)
+            return False
+        return True
