@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from threading import RLock
-from typing import TYPE_CHECKING, Literal
+from _thread import RLock
 
-import msgspec
-
-from kizashi import _processes
-from kizashi._client import Client
-from kizashi._errors import ConfigurationError, KizashiError
-from kizashi._stats import Stats
-
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # all of it is loaded when a client is made, and not by whoever only imports kizashi
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from decimal import Decimal
+    from typing import Literal
 
+    from kizashi._client import Client
     from kizashi._config import Overflow
+    from kizashi._stats import Stats
     from kizashi._transport import Transport
 
 __all__ = ["aflush", "close", "configure", "flush", "stats", "track"]
@@ -29,7 +25,15 @@ class _Default:
 
     def __init__(self) -> None:
         self.client: Client | None = None
+        self.stand_in: Callable[..., Client] | None = None
+        """What makes clients in place of Client, while kizashi.testing records."""
         self.begin()
+
+    def make(self) -> Callable[..., Client]:
+        """What makes clients."""
+        from kizashi._client import Client
+
+        return self.stand_in or Client
 
     def begin(self) -> None:
         """Begin with fresh locks and counts, as a forked child must."""
@@ -39,7 +43,8 @@ class _Default:
 
 
 _default = _Default()
-_processes.after_fork(_default.begin)
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_default.begin)
 
 
 def configure(
@@ -70,11 +75,13 @@ def configure(
     within that one's exit timeout; stats() then begins anew. A former client in strict mode that is still open makes a
     second call an error instead, since two settings that replace each other by turns are hardly meant.
     """
+    from kizashi._errors import ConfigurationError
+
     with _default.lock:
         former = _default.client
         if former is not None and former.strict and not former.closed:
             raise ConfigurationError("kizashi is configured already, in strict mode; call kizashi.close() before")
-        _default.client = client = Client(
+        _default.client = client = _default.make()(
             endpoint=endpoint,
             key=key,
             max_queue_events=max_queue_events,
@@ -132,13 +139,17 @@ def track(
 
 def stats() -> Stats:
     """What became of every event since configure(), and of those that came before it; see Stats."""
+    from msgspec.structs import replace
+
+    from kizashi._stats import Stats
+
     with _default.lock:
         client, lost = _default.client, _default.unconfigured
     dropped = {"unconfigured": lost} if lost else {}
     if client is None:
         return Stats(tracked=lost, dropped=dropped)
     here = client.stats()
-    return msgspec.structs.replace(here, tracked=here.tracked + lost, dropped=here.dropped | dropped)
+    return replace(here, tracked=here.tracked + lost, dropped=here.dropped | dropped)
 
 
 def flush(timeout: float = 2.0) -> bool:
@@ -164,8 +175,10 @@ def _from_environment() -> Client | None:
     fault = "call kizashi.configure(endpoint=…) or set KIZASHI_ENDPOINT"
     with _default.lock:
         if _default.client is None and not _default.silent and os.environ.get("KIZASHI_ENDPOINT"):
+            from kizashi._errors import KizashiError
+
             try:
-                _default.client = Client()
+                _default.client = _default.make()()
             except KizashiError as error:
                 fault = str(error)
             except Exception as error:  # noqa: BLE001  # no fault of the surroundings may reach the site through track()

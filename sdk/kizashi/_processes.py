@@ -9,11 +9,10 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakSet
 
-__all__ = ["Pipe", "after_fork", "dismiss", "enroll", "flush_all"]
+__all__ = ["Pipe", "dismiss", "enroll", "flush_all"]
 
 
 class Pipe(Protocol):
@@ -42,7 +41,6 @@ class Pipe(Protocol):
 # Open ones are held here: events tracked through a client that was forgotten still leave before the process does.
 _open: set[Pipe] = set()
 _every: WeakSet[Pipe] = WeakSet()
-_child_hooks: list[Callable[[], None]] = []
 
 
 def enroll(pipe: Pipe) -> None:
@@ -54,11 +52,6 @@ def enroll(pipe: Pipe) -> None:
 def dismiss(pipe: Pipe) -> None:
     """A closed pipe needs no exit."""
     _open.discard(pipe)
-
-
-def after_fork(hook: Callable[[], None]) -> None:
-    """Call `hook` in every forked child, too."""
-    _child_hooks.append(hook)
 
 
 def flush_all() -> bool:
@@ -84,8 +77,6 @@ def _at_exit() -> None:
 def _in_child() -> None:
     for pipe in list(_every):
         pipe.after_fork()
-    for hook in _child_hooks:
-        hook()
 
 
 atexit.register(_at_exit)

@@ -8,15 +8,35 @@ import sys
 from importlib.metadata import version
 from types import ModuleType
 
+import pytest
+
 import kizashi
 
-HEAVY = ("asyncio", "email", "hashlib", "http", "importlib.metadata", "logging", "random", "socket", "ssl", "urllib")
+HEAVY = (
+    "asyncio",
+    "collections",
+    "email",
+    "hashlib",
+    "http",
+    "importlib.metadata",
+    "logging",
+    "msgspec",
+    "random",
+    "socket",
+    "ssl",
+    "typing",
+    "urllib",
+)
 
 
 def test_all_names_what_is_there() -> None:
+    for name in kizashi.__all__:
+        assert getattr(kizashi, name) is not None
     things = {name: value for name, value in vars(kizashi).items() if not name.startswith("_")}
     there = {name for name, value in things.items() if type(value) is not ModuleType}
-    assert set(kizashi.__all__) == there | {"__version__"}
+    assert set(kizashi.__all__) == there - {"TYPE_CHECKING", "opener", "annotations"} | {"__version__"}
+    with pytest.raises(AttributeError, match="has no attribute 'trakc'"):
+        kizashi.trakc  # type: ignore[attr-defined]  # noqa: B018 - that is the test
     assert sorted(kizashi.__all__) == sorted(set(kizashi.__all__))
 
 

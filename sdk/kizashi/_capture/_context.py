@@ -85,22 +85,21 @@ class context:  # noqa: N801 - a context manager reads as a verb, like contextli
         source: Mapping[str, str | None] | None = None,
         consent: Mapping[str, bool | None] | None = None,
     ) -> None:
-        self._actor = _kept_scalar(actor)
-        self._session = _kept_scalar(session)
-        self._source = _kept_mapping("source", source)
-        self._consent = _kept_mapping("consent", consent)
+        # What every request does, and so without a call for what is left out or plain.
+        self._actor = actor if actor is None or type(actor) is str else _kept_scalar(actor)
+        self._session = session if session is None or type(session) is str else _kept_scalar(session)
+        self._source = None if source is None else _kept_mapping("source", source)
+        self._consent = None if consent is None else _kept_mapping("consent", consent)
 
     def __enter__(self) -> None:
         outer = _current.get()
         _innermost.set(_Entry(self, outer, _innermost.get()))
-        _current.set(
-            Ambient(
-                outer.actor if self._actor is None else self._actor,
-                outer.session if self._session is None else self._session,
-                merged(outer.source, self._source),
-                merged(outer.consent, self._consent),
-            )
-        )
+        actor, session, source, consent = self._actor, self._session, self._source, self._consent
+        if outer is not _NOTHING:
+            actor = outer.actor if actor is None else actor
+            session = outer.session if session is None else session
+            source, consent = merged(outer.source, source), merged(outer.consent, consent)
+        _current.set(Ambient(actor, session, source, consent))
 
     def __exit__(self, *_: object) -> None:
         # No Token: it can be used only where it was made, and raises, showing what it holds, anywhere else.
@@ -130,8 +129,6 @@ def _kept_scalar(value: object) -> object:
 
 def _kept_mapping(field: str, mapping: object) -> object:
     # What cannot be copied leaves a stand-in: the encoder refuses it where it can be counted.
-    if mapping is None:
-        return None
     try:
         return keep_mapping(field, mapping) if isinstance(mapping, Mapping) else stand_in(mapping)
     except Exception:  # noqa: BLE001 - whatever a stranger's mapping raises, or UsageError for too many keys

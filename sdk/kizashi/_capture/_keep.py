@@ -46,7 +46,11 @@ def keep_mapping(field: str, mapping: Any) -> dict[object, object]:
     """
     if len(mapping) > MOST_KEYS:
         raise UsageError(f"{field} has {len(mapping)} keys; far fewer are allowed", field=field)
-    return {_keep_key(key): keep_scalar(value) for key, value in dict(mapping).items()}
+    copy: dict[object, object] = dict(mapping)
+    for key, value in copy.items():
+        if type(key) is not str or type(value) is not str or len(key) + len(value) > MOST_CHARACTERS:
+            return {_keep_key(key): keep_scalar(value) for key, value in copy.items()}
+    return copy
 
 
 def keep_scalar(value: object) -> object:

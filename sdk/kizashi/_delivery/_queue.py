@@ -51,7 +51,7 @@ class Bell:
 
     def sleep(self, clock: Clock, seconds: float | None, *, there: Callable[[], int], wake_at: int) -> None:
         """Wait until `wake_at` things are there, a ring, or the end of `seconds`, whichever comes first."""
-        # In this order: who adds a thing without the lock looks at wake_at afterwards, and one of the two sees the other.
+        # In this order: who adds a thing without the lock looks at wake_at afterwards; one of the two sees the other.
         self.wake_at = wake_at
         if not self.nudged and there() < wake_at:
             clock.wait(self.condition, seconds)
@@ -123,9 +123,9 @@ class Queue:
         with self.lock:
             if self._closed:
                 return self.refuse("closed")
-            if self._held >= self._max_events or self._bytes + record.size > self._max_bytes:
-                if not self._oldest_gives_way or not self._make_room(record.size):
-                    return self.refuse("queue_full")
+            full = self._held >= self._max_events or self._bytes + record.size > self._max_bytes
+            if full and not (self._oldest_gives_way and self._make_room(record.size)):
+                return self.refuse("queue_full")
             self._bytes += record.size
             self._held += 1
             self._append(record)
