@@ -41,7 +41,7 @@ class Client:
     source              what every event's source has unless context or call say otherwise, such as {"channel": "app"}
     overflow            what gives way at a bound: "drop_newest", "drop_oldest", or "spool" (the default with a spool)
     spool               a folder on a local disk, for events that are not delivered yet; default KIZASHI_SPOOL, or none
-    spool_max_bytes     most that this process keeps there, 64 KiB to 1 TiB; beyond, events wait in memory
+    spool_max_bytes     most that this process keeps there, 1 MiB to 1 TiB; beyond, events wait in memory
     spool_max_age       seconds after which what waits there is dropped{expired}, 1 to 3,660 days
     spool_fsync         whether each write is fsynced: events then survive the machine, too, and not only the process
     dead_letters        a file for events that the collector refuses even alone; default, with a spool, within it

@@ -97,7 +97,7 @@ def read_options(
     return Options(
         overflow=_overflow(overflow, spooled=folder is not None),
         spool=folder,
-        spool_max_bytes=_whole("spool_max_bytes", spool_max_bytes, 65_536, _MEBI * _MEBI),
+        spool_max_bytes=_whole("spool_max_bytes", spool_max_bytes, _MEBI, _MEBI * _MEBI),
         spool_max_age=_seconds("spool_max_age", spool_max_age, 1.0, 3_660 * 86_400.0),
         spool_fsync=_flag("spool_fsync", spool_fsync),
         dead_letters=file if file is not None or folder is None else folder / "dead-letters.ndjson",

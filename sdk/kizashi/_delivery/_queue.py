@@ -62,9 +62,9 @@ class Bell:
 class Queue:
     """Holds at most `max_events` events and `max_bytes` bytes, from track() until each is delivered or dropped.
 
-    An event goes from captured (`offer`) through encoding (`take_records`, `put_items`) to ready, in flight
+    An event goes from captured (`offer`) through encoding (`take_records`, `put`) to ready, in flight
     (`take_batch`) and out (`settle`), in the order of tracking; what must be sent again returns to the front. With a
-    spool it goes from encoding to disk instead (`put_spooled`), where the bounds of memory do not count it, and from
+    spool it goes from encoding to disk instead, where the bounds of memory do not count it, and from
     there to ready (`load`). Events are numbered from 1 as they are offered, so that whoever waits knows when the oldest
     left is younger than his; what a former process left in the spool is older than all: 0.
 
@@ -313,32 +313,24 @@ class Queue:
             self._taken += count
             return self._encoding
 
-    def put_ready(self, piece: Slice, batch: Batch, dropped: Mapping[str, int]) -> None:
-        """Move the slice on to ready. `batch` holds its events, `dropped` what became of the rest."""
+    def put(self, piece: Slice, *, ready: Batch = _NOTHING, spooled: int = 0, dropped: Mapping[str, int]) -> None:
+        """Move the slice on: `spooled` of its events are on disk now, `ready` are the others, `dropped` became none."""
         with self.lock:
             if not self._encoded(piece, dropped):
                 return
-            if self._bytes + batch.size > self._max_bytes:
+            if self._bytes + ready.size > self._max_bytes:
                 # An event may be longer than it was estimated to become. The bound holds all the same.
-                fits = _fitting(batch, self._max_bytes - self._bytes)
-                self._drop({"queue_full": len(batch) - len(fits)})
-                batch = fits
-            size = batch.size
+                fits = _fitting(ready, self._max_bytes - self._bytes)
+                self._drop({"queue_full": len(ready) - len(fits)})
+                ready = fits
+            size = ready.size
             self._bytes += size
-            if batch and self._ready and self._ready[-1].takes(batch):
-                self._ready[-1].extend(batch)
-            elif batch:
-                self._ready.append(batch)
-            self._rang()
-            self._tell()
-
-    def put_spooled(self, piece: Slice, count: int, dropped: Mapping[str, int]) -> None:
-        """Note that `count` events of the slice are on disk now, and `dropped` what became of the rest."""
-        with self.lock:
-            if not self._encoded(piece, dropped):
-                return
-            self._held -= count
-            self._spooled += count
+            if ready and self._ready and self._ready[-1].takes(ready):
+                self._ready[-1].extend(ready)
+            elif ready:
+                self._ready.append(ready)
+            self._held -= spooled
+            self._spooled += spooled
             self._rang()
             self._tell()
 
@@ -420,8 +412,13 @@ class Queue:
             self._tell()
 
     def first_on_disk(self) -> int | None:
-        """Where the oldest event in memory that came from the disk begins in its segment; None if there is none."""
+        """Where the oldest event in memory that came from the disk begins in its segment; None if there is none.
+
+        -1 once the queue is abandoned: what was in memory then is not settled, and nobody knows any more where it was.
+        """
         with self.lock:
+            if self._abandoned:
+                return -1
             for batch in (self._in_flight, *self._ready):
                 if batch.offsets:
                     return batch.offsets[0]

@@ -21,6 +21,7 @@ GATHER_SECONDS = 0.02
 """With a spool, events wait this long for others to be written together: a fifth of what was promised."""
 
 _FRAME_BYTES = 16
+_PART_BYTES = 64 * 1024
 
 
 class Scribe:
@@ -77,23 +78,32 @@ class Scribe:
 
     def _pass_on(self, piece: Slice, batch: Batch, dropped: Counter[str]) -> None:
         spool = self._spool
-        if spool is None or not batch or not self._written(spool, batch):
-            self._queue.put_ready(piece, batch, dropped)
+        if spool is None or not batch:
+            self._queue.put(piece, ready=batch, dropped=dropped)
             return
+        written = self._write(spool, batch)
         with self._queue.lock:
             spool.publish()
-            self._queue.put_spooled(piece, len(batch), dropped)
+            rest = batch if not written else batch.split(written)[1]
+            self._queue.put(piece, ready=rest, spooled=written, dropped=dropped)
 
-    def _written(self, spool: Spool, batch: Batch) -> bool:
-        size = batch.size + _FRAME_BYTES * len(batch)
-        while self._oldest_gives_way and spool.full(size) and (lost := spool.evict()):
-            self._queue.lose_spooled("spool_full", lost)
-        if spool.full(size):
-            self._report.disk("it holds spool_max_bytes")
-            return False
-        try:
-            spool.append(list(zip(batch.seqs, batch.bodies, strict=True)))
-        except OSError as error:
-            self._report.disk(error.strerror or type(error).__name__)
-            return False
-        return True
+    def _write(self, spool: Spool, batch: Batch) -> int:
+        """Write down as many of the first events as the disk takes; return how many."""
+        written = 0
+        rest = batch
+        while rest:
+            # In parts, so that segments end where they should even if events are large.
+            part, rest = rest.split(rest.front(len(rest), _PART_BYTES))
+            size = part.size + _FRAME_BYTES * len(part)
+            while self._oldest_gives_way and spool.full(size) and (lost := spool.evict()):
+                self._queue.lose_spooled("spool_full", lost)
+            if spool.full(size):
+                self._report.disk("it holds spool_max_bytes")
+                break
+            try:
+                spool.append(list(zip(part.seqs, part.bodies, strict=True)))
+            except OSError as error:
+                self._report.disk(error.strerror or type(error).__name__)
+                break
+            written += len(part)
+        return written

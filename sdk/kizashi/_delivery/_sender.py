@@ -103,6 +103,10 @@ class Sender:
         if self._queue.take_impatience() and not self._asked_to_wait:
             self._not_before = now
         waiting = self._queue.waiting
+        if not waiting and self._spool is not None and self._spool.oldest() == 0:
+            # How many events another process left is known when its segment is opened. They have waited long enough.
+            self._load(self._spool)
+            waiting, self._due = self._queue.waiting, now
         if waiting and self._due is None:
             self._due = now + self._options.flush_interval
         if not waiting:
@@ -133,12 +137,9 @@ class Sender:
     def _look(self, spool: Spool, now: float) -> None:
         self._next_look = now + LOOK_SECONDS
         try:
-            orphans = spool.look_for_orphans()
+            spool.look_for_orphans()
         except OSError as error:
             self._report.disk(error.strerror or type(error).__name__)
-        else:
-            if orphans and not self._queue.waiting:
-                self._load(spool)
 
     def _load(self, spool: Spool) -> None:
         """Bring the next events into memory, whatever else is found on the way."""
@@ -169,9 +170,10 @@ class Sender:
             self._queue.settle(batch, back=batch)
             raise
         self._act_on(batch, outcome, retry_after)
-        if self._spool is not None and batch.offsets is not None:
+        first = self._queue.first_on_disk()
+        if self._spool is not None and batch.offsets is not None and first != -1:
             try:
-                self._spool.settle(self._queue.first_on_disk())
+                self._spool.settle(first)
             except OSError as error:
                 self._report.disk(error.strerror or type(error).__name__)
 

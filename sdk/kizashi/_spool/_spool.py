@@ -77,6 +77,7 @@ class Spool:
         self._adopted_lanes: list[Lane] = []
         self._segments: deque[Segment] = deque()
         self._writing: Segment | None = None
+        self._unpublished: list[Segment] = []
         self._reading: Segment | None = None
         self._made = self._bytes = self._orphans = self._last_taken = 0
         # Each changed by one thread alone.
@@ -101,9 +102,13 @@ class Spool:
             if self._closed:
                 raise OSError(errno.EBADF, "closed")
             segment = self._writing
+            if segment is not None and segment.size >= self._segment_bytes:
+                segment.seal(fsync=self._fsync)
             if segment is None or segment.sealed:
                 segment = self._create()
             self._bytes += segment.append(events, fsync=self._fsync)
+            if segment not in self._unpublished:
+                self._unpublished.append(segment)
 
     def _create(self) -> Segment:
         if self._lane is None:
@@ -117,11 +122,9 @@ class Spool:
 
     def publish(self) -> None:
         """Let what was appended be read. With the queue's lock held."""
-        segment = self._writing
-        if segment is not None:
+        for segment in self._unpublished:
             self._published += segment.publish()
-            if segment.size >= self._segment_bytes:
-                segment.seal(fsync=self._fsync)
+        self._unpublished.clear()
 
     def evict(self) -> int:
         """Delete the oldest segment of one's own that nobody reads; return the number of its events, 0 for none."""

@@ -65,7 +65,7 @@ class Books(RuleBasedStateMachine):
         assert self.piece is not None
         seqs, batch, dropped = self._made(self.piece, kept)
         before = self._ready()
-        self.queue.put_ready(self.piece, batch, dropped)
+        self.queue.put(self.piece, ready=batch, dropped=dropped)
         # The bound may have refused any of them; those that came are the unsettled ones.
         came = self._ready() - before
         assert came <= set(batch.seqs)
@@ -80,7 +80,7 @@ class Books(RuleBasedStateMachine):
         current = bool(seqs & self.in_memory)
         if current:
             self.disk += batch.seqs
-        self.queue.put_spooled(self.piece, len(batch), dropped)
+        self.queue.put(self.piece, spooled=len(batch), dropped=dropped)
         self.in_memory -= seqs
         self.piece = None
 
@@ -188,7 +188,7 @@ def test_the_oldest_gives_way_where_that_is_asked_for() -> None:
     assert [queue.offer(record()) for _ in range(3)] == [None] * 3
     piece = queue.take_records(2)
     assert piece.first_seq == 2
-    queue.put_ready(piece, Batch([2, 3], [b"second", b"third"]), {})
+    queue.put(piece, ready=Batch([2, 3], [b"second", b"third"]), dropped={})
     assert queue.offer(record()) is None
     assert queue.take_batch(10, 1_000).bodies == [b"third"]
     assert queue.stats().dropped == {"queue_full": 2}
@@ -198,7 +198,7 @@ def test_the_oldest_gives_way_where_that_is_asked_for() -> None:
 def test_what_is_in_flight_or_larger_than_the_bound_gives_no_way() -> None:
     queue = Queue(max_events=1, max_bytes=2_000, gives_way="oldest")
     queue.offer(record())
-    queue.put_ready(queue.take_records(1), Batch([1], [b"x"]), {})
+    queue.put(queue.take_records(1), ready=Batch([1], [b"x"]), dropped={})
     queue.take_batch(1, 1_000)
     assert queue.offer(record()) == "queue_full"
     assert Queue(max_events=9, max_bytes=1_000, gives_way="oldest").offer(record("x" * 2_000)) == "queue_full"
@@ -214,7 +214,7 @@ def test_a_batch_holds_one_event_at_least() -> None:
     queue = Queue(max_events=10, max_bytes=1_000_000)
     queue.offer(record())
     piece = queue.take_records(10)
-    queue.put_ready(piece, Batch([1], [b"x" * 500]), {})
+    queue.put(piece, ready=Batch([1], [b"x" * 500]), dropped={})
     assert len(queue.take_batch(10, 1)) == 1
 
 
@@ -228,9 +228,9 @@ def test_a_watcher_is_woken_once_when_its_events_are_settled() -> None:
     queue.watch(forgotten)
     queue.unwatch(forgotten)
     assert woken == ["nothing to wait for"]
-    queue.put_ready(queue.take_records(1), Batch([], []), {"invalid": 1})
+    queue.put(queue.take_records(1), ready=Batch([], []), dropped={"invalid": 1})
     queue.offer(record())
-    queue.put_ready(queue.take_records(1), Batch([], []), {"invalid": 1})
+    queue.put(queue.take_records(1), ready=Batch([], []), dropped={"invalid": 1})
     assert woken == ["nothing to wait for", "the first"]
 
 
@@ -248,7 +248,7 @@ def test_the_identity_balances_at_every_instant_of_a_race() -> None:
         while not working.is_set() or queue.captured or queue.ready:
             piece = queue.take_records(7)
             count = len(piece.records)
-            queue.put_ready(piece, Batch([piece.first_seq + at for at in range(count)], [b"x"] * count), {})
+            queue.put(piece, ready=Batch([piece.first_seq + at for at in range(count)], [b"x"] * count), dropped={})
             batch = queue.take_batch(5, 1_000)
             queue.settle(batch, back=batch.pick([0]) if len(batch) > 3 else None)
 
