@@ -1,4 +1,4 @@
-"""`kizashi plan check` and `kizashi plan diff`: the tracking plan, before it reaches a collector."""
+"""`kizashi plan`: check and compare tracking plans; what the plan means for code is added by other modules."""
 
 from __future__ import annotations
 
@@ -8,34 +8,54 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kizashi._commands._codegen import add_codegen
+from kizashi._commands._lint import add_lint
+from kizashi._commands._plan_file import complain, read_plan
 from kizashi_schemas import PlanError
-from kizashi_schemas.plan import Plan, load_plan
 
 __all__ = ["add_plan", "compare"]
 
 
 def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `plan`."""
-    plan = commands.add_parser("plan", help="check and compare tracking plans")
+    plan = commands.add_parser(
+        "plan",
+        help="check and compare tracking plans, and hold code to one",
+        description="What can be done with a tracking plan before it reaches a collector.",
+        epilog="example: kizashi plan check plan.toml",
+    )
     actions = plan.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    check = actions.add_parser("check", help="say whether a plan is in order, and what is not")
+    check = actions.add_parser(
+        "check",
+        help="say whether a plan is in order, and what is not",
+        description="Check a plan. Each problem is a line that names the file, the key and the remedy.",
+        epilog="example: kizashi plan check plan.toml",
+    )
     check.add_argument("plan", type=Path, help="a plan in TOML")
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=_check)
 
-    diff = actions.add_parser("diff", help="say what changed from one plan to the other, key by key")
+    diff = actions.add_parser(
+        "diff",
+        help="say what changed from one plan to the other, key by key",
+        description="Compare two plans.",
+        epilog="example: kizashi plan diff old.toml new.toml",
+    )
     diff.add_argument("old", type=Path, help="the plan as it was")
     diff.add_argument("new", type=Path, help="the plan as it will be")
     diff.add_argument("--json", action="store_true", help="print one JSON object")
     diff.set_defaults(run=_diff)
 
+    add_codegen(actions)
+    add_lint(actions)
+
 
 def _check(args: argparse.Namespace) -> int:
     try:
-        plan = _load(args.plan)
+        plan = read_plan(args.plan)
     except PlanError as error:
-        return _complain(error, as_json=args.json)
+        return complain(error, as_json=args.json)
     counts = {
         "events": len(plan.events),
         "finals": len(plan.finals),
@@ -62,9 +82,9 @@ def _check(args: argparse.Namespace) -> int:
 
 def _diff(args: argparse.Namespace) -> int:
     try:
-        old, new = _load(args.old), _load(args.new)
+        old, new = read_plan(args.old), read_plan(args.new)
     except PlanError as error:
-        return _complain(error, as_json=args.json)
+        return complain(error, as_json=args.json)
     added, removed, changed = compare(old.document(), new.document())
     if args.json:
         differences = {key: {"from": before, "to": after} for key, (before, after) in changed.items()}
@@ -100,25 +120,6 @@ def _flat(value: object, prefix: str = "") -> dict[str, object]:
     for key, item in sorted(value.items()):
         flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
     return flat
-
-
-def _load(path: Path) -> Plan:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanError([f"{path}: cannot be read: {error.strerror}; name a plan file"]) from None
-    except UnicodeDecodeError as error:
-        raise PlanError([f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8"]) from None
-    return load_plan(text, filename=str(path))
-
-
-def _complain(error: PlanError, *, as_json: bool) -> int:
-    if as_json:
-        print(json.dumps({"ok": False, "problems": error.problems}, ensure_ascii=False))
-    else:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-    return 1
 
 
 def _text(value: Any) -> str:
