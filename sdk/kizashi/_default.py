@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # all of it is loaded when a client is made, and not by whoev
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from decimal import Decimal
-    from typing import Literal
+    from typing import Any, Literal
 
     from kizashi._client import Client
     from kizashi._config import Overflow
@@ -29,11 +29,11 @@ class _Default:
         """What makes clients in place of Client, while kizashi.testing records."""
         self.begin()
 
-    def make(self) -> Callable[..., Client]:
-        """What makes clients."""
+    def make(self, **options: Any) -> Client:
+        """Make a client. Raises ConfigurationError."""
         from kizashi._client import Client
 
-        return self.stand_in or Client
+        return (self.stand_in or Client)(**options)
 
     def begin(self) -> None:
         """Begin with fresh locks and counts, as a forked child must."""
@@ -79,9 +79,9 @@ def configure(
 
     with _default.lock:
         former = _default.client
-        if former is not None and former.strict and not former.closed:
+        if former is not None and former.strict and not former.closed and _default.stand_in is None:
             raise ConfigurationError("kizashi is configured already, in strict mode; call kizashi.close() before")
-        _default.client = client = _default.make()(
+        _default.client = client = _default.make(
             endpoint=endpoint,
             key=key,
             max_queue_events=max_queue_events,
@@ -178,7 +178,7 @@ def _from_environment() -> Client | None:
             from kizashi._errors import KizashiError
 
             try:
-                _default.client = _default.make()()
+                _default.client = _default.make()
             except KizashiError as error:
                 fault = str(error)
             except Exception as error:  # noqa: BLE001  # no fault of the surroundings may reach the site through track()
