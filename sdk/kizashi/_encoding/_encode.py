@@ -33,13 +33,20 @@ __all__ = ["Encoder"]
 _open = msgspec.json.Decoder(Call).decode
 
 
-class _Surroundings(Struct, frozen=True, gc=False):
+class _Wire(Struct, gc=False):
     """What an Ambient and the client's own source add to an event, as parts of the wire."""
 
     of: object
     """The encoder that wrote it: clients have sources of their own."""
-    rests: tuple[bytes | None, ...]
+    rests: dict[int, bytes | None]
     """What a sealed call lacks, by what it says itself; None where that needs a second look."""
+
+
+class _Said(Struct, gc=False, omit_defaults=True):
+    actor: object = None
+    session: object = None
+    source: object = None
+    consent: object = None
 
 
 class Encoder:
@@ -65,7 +72,7 @@ class Encoder:
         """
         places: list[int] = []
         ids, last, now, head, tail = self._ids, None, -1, b"", b""
-        rests: tuple[bytes | None, ...] = ()
+        rests: dict[int, bytes | None] = {}
         for place, record in enumerate(records):
             try:
                 call = record.call
@@ -73,7 +80,10 @@ class Encoder:
                     if record.ambient is not last:
                         last = record.ambient
                         rests = self._rests(last)
-                    rest = rests[record.says]
+                    says = record.says
+                    if says not in rests:
+                        rests[says] = self._rest(last, says)
+                    rest = rests[says]
                     if rest is not None:
                         millis = record.now_ns // 1_000_000
                         if millis == now and ids.count < MOST_COUNT:
@@ -97,34 +107,30 @@ class Encoder:
 
     # -- the short way --------------------------------------------------------------------------------------------
 
-    def _rests(self, around: Ambient) -> tuple[bytes | None, ...]:
-        said = around.wire
-        if type(said) is not _Surroundings or said.of is not self:
-            around.wire = said = _Surroundings(self, self._look_around(around))
-        return said.rests
+    def _rests(self, around: Ambient) -> dict[int, bytes | None]:
+        wire = around.wire
+        if type(wire) is not _Wire or wire.of is not self:
+            around.wire = wire = _Wire(self, {})
+        return wire.rests
 
-    def _look_around(self, around: Ambient) -> tuple[bytes | None, ...]:
+    def _rest(self, around: Ambient, says: int) -> bytes | None:
+        """What the context and the client's own source add to a call that says so much itself."""
+        source = merged(self._source, around.source)
+        if (says & SOURCE and source is not None) or not (says & ACTOR or around.actor is not None):
+            return None  # two sources must be merged, and an event needs an actor: both are for the long way
         try:
-            actor = self._part("actor", check_text("actor", around.actor))
-            session = self._part("session", check_text("session", around.session))
-            mapping = merged(self._source, around.source)
-            source = self._part("source", None if mapping is None else check_source(mapping) or None)
-            consent = self._part("consent", None if around.consent is None else check_consent(around.consent) or None)
+            said = _Said(
+                None if says & ACTOR else check_text("actor", around.actor),
+                None if says & SESSION else check_text("session", around.session),
+                None if source is None else check_source(source) or None,
+                None if around.consent is None else check_consent(around.consent) or None,
+            )
+            rest = self._json.encode(said)
         except (UsageError, UnicodeEncodeError):
-            return (None,) * 8
-        rests: list[bytes | None] = []
-        for says in range(8):
-            # An event needs an actor, and two sources must be merged: both are for the long way.
-            if (says & SOURCE and source) or not (says & ACTOR or actor):
-                rests.append(None)
-            else:
-                own = (says & ACTOR, says & SESSION, says & SOURCE, 0)
-                parts = zip(own, (actor, session, source, consent), strict=True)
-                rests.append(b"".join([part for said, part in parts if not said]))
-        return tuple(rests)
-
-    def _part(self, field: str, value: object) -> bytes:
-        return b"" if value is None else b'"%b":%b,' % (field.encode(), self._json.encode(value))
+            return None
+        if not (says & ACTOR or said.actor):
+            return None
+        return rest[1:-1] + b"," if len(rest) > len(b"{}") else b""
 
     # -- the long way ---------------------------------------------------------------------------------------------
 
