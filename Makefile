@@ -2,8 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := .peers
+PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: demo serve test lint bench docs container-test clean help
+.PHONY: demo serve test lint bench bench-sdk conformance docs container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
 	$(BIN)/python examples/demo.py
@@ -22,6 +24,13 @@ lint: $(INSTALLED)  ## formatting, lint and types
 bench: $(INSTALLED)  ## ratios against limits measured in the same run; docs/benchmarks.md keeps the last results
 	PYTHONPATH=tests $(BIN)/python -m bench.ingest
 
+bench-sdk: $(PEERS_INSTALLED)  ## what a tracked event costs, beside five other SDKs in the same run
+	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk
+	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk_outage
+
+conformance: $(PEERS_INSTALLED)  ## which promises kizashi and five other SDKs keep; docs/conformance.md keeps the last result
+	PYTHONPATH=tests $(PEERS)/bin/python -m conformance
+
 docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 	$(BIN)/python schemas/generate_currencies.py
 	$(BIN)/python schemas/generate.py
@@ -30,7 +39,7 @@ container-test:  ## builds the image on BASE and proves its promises; needs podm
 	tests/container/build_and_run.sh $(BASE)
 
 clean:  ## remove what make made
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The mark is newer than pyproject.toml only after a complete install.
 $(INSTALLED): pyproject.toml
@@ -38,6 +47,12 @@ $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(INSTALLED)
+
+# Other SDKs pin what they like: they have an environment of their own.
+$(PEERS_INSTALLED): pyproject.toml tests/conformance/peers.txt $(INSTALLED)
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/conformance/peers.txt --editable '.[collector]'
+	touch $(PEERS_INSTALLED)
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16

@@ -13,9 +13,12 @@ class Stats(Struct, kw_only=True, frozen=True):
     At every instant, `tracked + adopted = delivered + queued + in_flight + spooled + sum(dropped.values())`.
     `delivered` means that the collector confirmed it; what it had already is a delivery too.
 
+    `spooled` are on disk alone, `adopted` were left on disk by an ended process.
+
     `dropped` is keyed by reason: `queue_full`, `no_actor`, `invalid` (refused here, or alone in a batch that the
     collector could not read), `too_large`, `rejected` (the collector's verdict), `unconfigured`, `closed` (tracked
-    after close), `exit` (undelivered when close or exit ran out of time). Reasons that never occurred are absent.
+    after close), `exit` (undelivered when close or exit ran out of time), and of a spool `spool_full` (the oldest gave
+    way), `expired` and `unreadable`. Reasons that never occurred are absent.
     """
 
     tracked: int = 0

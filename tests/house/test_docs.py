@@ -5,11 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
 import kizashi
+from kizashi._commands import main
+from kizashi._commands._diagnosis import CheckName
+from kizashi._commands._track_calls import Code
 from kizashi_collector.cli import SETTINGS, Setting
 from kizashi_collector.http import Metrics
 from kizashi_schemas import Batch, BatchAnswer, Funnel, FunnelRequest
@@ -57,13 +61,35 @@ def test_every_key_of_a_funnel_is_documented(kind: type[Funnel]) -> None:
 def test_every_option_and_argument_of_the_sdk_is_documented() -> None:
     for function in (kizashi.configure, kizashi.track):
         for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind is parameter.KEYWORD_ONLY and name != "transport":
+            if parameter.kind is parameter.KEYWORD_ONLY:
                 assert f"`{name}`" in page("sdk.md"), name
 
 
 def test_every_public_name_of_the_sdk_is_documented() -> None:
     errors_and_dunders = {"ConfigurationError", "KizashiError", "__version__"}
     assert [name for name in kizashi.__all__ if name not in page("sdk.md") and name not in errors_and_dunders] == []
+
+
+def test_every_check_of_the_doctor_is_documented() -> None:
+    assert [name for name in get_args(CheckName) if f"| `{name}` |" not in page("doctor.md")] == []
+
+
+def test_every_option_of_the_doctor_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert [option for option in options if f"| `{option}` |" not in page("doctor.md")] == []
+
+
+def test_every_finding_of_the_linter_is_documented() -> None:
+    assert [code for code in get_args(Code) if f"| `{code}` |" not in page("typed-events.md")] == []
+
+
+def test_the_plan_of_the_typed_events_is_the_one_that_is_shown() -> None:
+    (example,) = examples("typed-events.md", "toml")
+    plan = load_plan(example)
+    assert plan.warnings == ()
+    assert f"{len(plan.events)} events of plan {plan.id}" in page("typed-events.md")
 
 
 def test_every_reason_of_a_drop_is_documented() -> None:

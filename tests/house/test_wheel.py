@@ -70,3 +70,13 @@ def test_a_plan_can_be_checked_without_the_server(python: Path, tmp_path: Path) 
     plan = tmp_path / "plan.toml"
     plan.write_text('currency = "YEN"', encoding="utf-8")
     assert "ISO 4217" in run(python, "-m", "kizashi", "plan", "check", str(plan))
+
+
+def test_the_commands_of_an_engineer_work_without_the_server(python: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('currency = "JPY"\n[events.mv_view]\n', encoding="utf-8")
+    (tmp_path / "code.py").write_text("import kizashi\nkizashi.track('mv_view')\n", encoding="utf-8")
+    assert "def mv_view(" in run(python, "-m", "kizashi", "plan", "codegen", str(plan), "-o", "-")
+    linted = run(python, "-m", "kizashi", "plan", "lint", str(tmp_path / "code.py"), "--plan", str(plan))
+    assert linted == "OK 1 file, 1 call of track()"
+    assert "nothing listens" in run(python, "-m", "kizashi", "doctor", "--endpoint", "http://127.0.0.1:1")
