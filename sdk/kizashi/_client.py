@@ -7,7 +7,7 @@ import time as clocks
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
-from kizashi._capture import Given, ambient, capture
+from kizashi._capture import Given, capture, entered
 from kizashi._clock import Clock
 from kizashi._config import Overflow, read_options
 from kizashi._errors import UsageError
@@ -172,7 +172,7 @@ class Client:
     def _take(self, given: Given) -> None:
         pipeline = self._pipeline
         try:
-            record = capture(given, self._time_ns(), ambient())
+            record = capture(given, self._time_ns(), entered().said)
             if self._checker is not None:
                 self._checker.encode(record)
         except Exception as error:

@@ -21,7 +21,7 @@ from statistics import median
 
 import kizashi
 from bench.sdk_calls import CALLS
-from bench.sdk_programs import CHUNK, WARM_UP
+from bench.sdk_programs import BATCH, CHUNK, WARM_UP
 from conformance.adapters import NAMES
 from conformance.sink_process import SinkProcess
 
@@ -189,7 +189,7 @@ def listed(modules: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--chunks", type=int, default=20, help=f"chunks of {CHUNK} calls a round")
+    parser.add_argument("--chunks", type=int, default=6, help=f"chunks of {CHUNK} calls a round")
     parser.add_argument("--calls", type=int, default=20_000, help="calls a round whose times are taken one by one")
     parser.add_argument("--imports", type=int, default=15, help="rounds of imports")
     parser.add_argument("--only", choices=("cost", "pace", "import"), action="append")
@@ -198,7 +198,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores; {options.rounds} rounds, medians.")
     print(", ".join(f"{name} {version(name)}" for name in NAMES))
     compressed = inspect.signature(kizashi.Client).parameters["gzip"].default
-    print(f"Batches of {CHUNK} for all. Defaults for compression: gzip={compressed} for kizashi, none for the peers.")
+    print(f"Batches of {BATCH} for all. Defaults for compression: gzip={compressed} for kizashi, none for the peers.")
     if "cost" in only:
         print(f"CPU over {options.chunks} x {CHUNK} calls after {WARM_UP} x {CHUNK} to warm up:")
         report_cost(rounds(options.rounds, tuple(CALLS), lambda name: drained("cost", name, options.chunks)))

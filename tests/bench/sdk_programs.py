@@ -14,10 +14,12 @@ from tempfile import TemporaryDirectory
 from bench.sdk_calls import CALLS, Calls, Row
 from conformance.adapters import ADAPTERS, Options
 
-__all__ = ["CHUNK", "WARM_UP"]
+__all__ = ["BATCH", "CHUNK", "WARM_UP"]
 
-CHUNK = 500
-"""Calls between two waits until everything has arrived, and the events in a request: no queue fills up."""
+CHUNK = 2_000
+"""Calls between two waits until everything has arrived: no queue fills up."""
+BATCH = 500
+"""Events in a request."""
 WARM_UP = 2
 """Chunks before the clock starts: connections, late imports."""
 A_REQUEST = 10
@@ -56,7 +58,7 @@ def made(variant: str, endpoint: str) -> Iterator[tuple[Calls, Callable[[], obje
         return
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         given = {**more, "spool": folder} if "spool" in more else more
-        sdk = ADAPTERS[adapter](endpoint, Options(queue=100_000, batch=CHUNK, more=given))
+        sdk = ADAPTERS[adapter](endpoint, Options(queue=100_000, batch=BATCH, more=given))
         yield calls(sdk.client), sdk.flush
 
 

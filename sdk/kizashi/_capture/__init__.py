@@ -1,7 +1,8 @@
 """The caller's side of track(): what a call takes along, and what the context adds."""
 
-from kizashi._capture._capture import ACTOR, SESSION, SOURCE, Call, Given, Record, capture, known_names
-from kizashi._capture._context import Ambient, ambient, context, merged
+from kizashi._capture._capture import ACTOR, SESSION, SOURCE, Call, Given, Record, capture
+from kizashi._capture._context import Ambient, ambient, context, entered, merged
+from kizashi._capture._known import is_source, known_names
 
 __all__ = [
     "ACTOR",
@@ -14,6 +15,8 @@ __all__ = [
     "ambient",
     "capture",
     "context",
+    "entered",
+    "is_source",
     "known_names",
     "merged",
 ]

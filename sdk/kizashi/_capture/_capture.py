@@ -15,28 +15,23 @@ from msgspec import Struct
 
 from kizashi._capture._context import Ambient
 from kizashi._capture._keep import MOST_CHARACTERS, keep_mapping, keep_scalar, weigh
+from kizashi._capture._known import is_source, known_names
 from kizashi._limits import (
     LEAST_INTEGER,
     MOST_INTEGER,
     MOST_UNITS,
     PROPERTY_KEYS,
-    SOURCE_CHARACTERS,
-    SOURCE_KEYS,
     TEXT_CHARACTERS,
 )
 from kizashi_schemas import MINOR_UNITS
 
-__all__ = ["ACTOR", "SESSION", "SOURCE", "Call", "Given", "Record", "capture", "known_names"]
+__all__ = ["ACTOR", "SESSION", "SOURCE", "Call", "Given", "Record", "capture"]
 
 Given = tuple[
     object, object, object, object, object, object, object, object, object, object, object, object
 ]  # fmt: skip
 """The arguments of track() in the order of its signature: name, actor, value, currency, order, session, source,
 properties, time, idempotency_key, consent, adjust."""
-
-known_names: set[str] = set()
-"""Names and keys that were found well-formed. They repeat from event to event: what was seen once needs no second look.
-The encoder adds to it, within a bound."""
 
 
 class Call(Struct, gc=False, omit_defaults=True):
@@ -118,7 +113,7 @@ def capture(given: Given, now_ns: int, ambient: Ambient) -> Record:
                         and not (kind is float and -_INFINITY < item < _INFINITY)
                     ):
                         return _keep(given, now_ns, ambient)
-            if source is not None and not _is_source(source):
+            if source is not None and not is_source(source):
                 return _keep(given, now_ns, ambient)
             call = _seal(Call(name, value, currency, order, actor, session, None, source, properties))
             size = len(call)
@@ -139,15 +134,6 @@ def capture(given: Given, now_ns: int, ambient: Ambient) -> Record:
     except (TypeError, UnicodeEncodeError):
         pass  # not hashable, a subclass of text's, half a surrogate pair
     return _keep(given, now_ns, ambient)
-
-
-def _is_source(source: object) -> bool:
-    if type(source) is not dict or not 0 < len(source) <= SOURCE_KEYS or not known_names.issuperset(source):
-        return False
-    for text in source.values():  # noqa: SIM110 - all() with a generator takes three times as long
-        if type(text) is not str or len(text) > SOURCE_CHARACTERS:
-            return False
-    return True
 
 
 def _keep(given: Given, now_ns: int, ambient: Ambient) -> Record:

@@ -9,13 +9,21 @@ import msgspec
 from msgspec import Struct
 
 from kizashi._capture._keep import keep_mapping, keep_scalar, stand_in, weigh
+from kizashi._capture._known import is_identifier, is_source
 
-__all__ = ["Ambient", "ambient", "context", "merged"]
+__all__ = ["Ambient", "ambient", "context", "entered", "merged"]
 
 _seal = msgspec.json.Encoder().encode
 _AMBIENT_BYTES = 512
 _ENTRY_BYTES = 168
 _WIDEST_CHARACTER = 4
+
+
+class _Said(Struct, gc=False, omit_defaults=True):
+    actor: object = None
+    session: object = None
+    source: object = None
+    consent: object = None
 
 
 class Ambient(Struct, eq=False):
@@ -28,39 +36,55 @@ class Ambient(Struct, eq=False):
     weight: int = -1
     """What each event that holds it is charged for, in bytes: any of them may be the last to keep it alive. -1 until
     the first one asks: most contexts see no event."""
+    sealed: bytes | None = None
+    """All of it as it goes over the wire, where it needs no second look; None until the weight is known."""
     wire: object = None
     """Whatever an encoder notes down of it, so that it need not be checked again for the next event."""
 
     def weigh(self) -> int:
-        """Find and note the weight."""
-        said = (self.actor, self.session, self.source, self.consent)
+        """Find and note the weight, and seal what can be sealed."""
+        actor, session, source, consent = self.actor, self.session, self.source, self.consent
         try:
-            text = _seal(said)
+            text = _seal(_Said(actor, session, source, consent))
         except (TypeError, UnicodeEncodeError):
-            self.weight = _AMBIENT_BYTES + sum(map(weigh, said))
-        else:
-            # A text with one wide character takes four bytes for each; UTF-8 cannot tell.
-            characters = len(text) if text.isascii() else _WIDEST_CHARACTER * len(text)
-            entries = sum(len(mapping) for mapping in said if type(mapping) is dict)
-            self.weight = _AMBIENT_BYTES + _ENTRY_BYTES * entries + characters
-        return self.weight
+            self.weight = _AMBIENT_BYTES + sum(map(weigh, (actor, session, source, consent)))
+            return self.weight
+        if (
+            consent is None
+            and (actor is None or is_identifier(actor))
+            and (session is None or is_identifier(session))
+            and (source is None or is_source(source))
+        ):
+            self.sealed = text
+        # A text with one wide character takes four bytes for each; UTF-8 cannot tell.
+        size = 2 * len(text) if text.isascii() else (_WIDEST_CHARACTER + 1) * len(text)
+        for mapping in (source, consent):
+            if type(mapping) is dict:
+                size += _ENTRY_BYTES * len(mapping)
+        self.weight = size = size + _AMBIENT_BYTES
+        return size
 
     def __repr__(self) -> str:
         return "<who acts>"  # it is nobody's business: a context variable's value gets into messages and dumps
 
 
 class _Entry(Struct, frozen=True, eq=False):
-    """One context that was entered and not left: what was said around it, and the entry before it."""
+    """What is said inside a context that was entered and not left, and the entry around it."""
 
-    of: context
-    around: Ambient
-    before: _Entry | None
+    said: Ambient
+    of: context | None = None
+    before: _Entry | None = None
 
 
 _NOTHING = Ambient(weight=0)
-_current: ContextVar[Ambient] = ContextVar("kizashi", default=_NOTHING)
-_innermost: ContextVar[_Entry | None] = ContextVar("kizashi.entered", default=None)
-ambient = _current.get
+_entered: ContextVar[_Entry] = ContextVar("kizashi", default=_Entry(_NOTHING))  # noqa: B039 - nobody changes it
+entered = _entered.get
+"""The innermost entry; `.said` is what its event takes along."""
+
+
+def ambient() -> Ambient:
+    """What the contexts around this call say."""
+    return entered().said
 
 
 class context:  # noqa: N801 - a context manager reads as a verb, like contextlib's own
@@ -92,23 +116,22 @@ class context:  # noqa: N801 - a context manager reads as a verb, like contextli
         self._consent = None if consent is None else _kept_mapping("consent", consent)
 
     def __enter__(self) -> None:
-        outer = _current.get()
-        _innermost.set(_Entry(self, outer, _innermost.get()))
+        entry = entered()
+        outer = entry.said
         actor, session, source, consent = self._actor, self._session, self._source, self._consent
         if outer is not _NOTHING:
             actor = outer.actor if actor is None else actor
             session = outer.session if session is None else session
             source, consent = merged(outer.source, source), merged(outer.consent, consent)
-        _current.set(Ambient(actor, session, source, consent))
+        _entered.set(_Entry(Ambient(actor, session, source, consent), self, entry))
 
     def __exit__(self, *_: object) -> None:
         # No Token: it can be used only where it was made, and raises, showing what it holds, anywhere else.
-        entry = _innermost.get()
+        entry: _Entry | None = entered()
         while entry is not None and entry.of is not self:
             entry = entry.before
-        if entry is not None:
-            _innermost.set(entry.before)
-            _current.set(entry.around)
+        if entry is not None and entry.before is not None:
+            _entered.set(entry.before)
 
 
 def merged(outer: object, inner: object) -> object:

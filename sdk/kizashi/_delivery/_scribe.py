@@ -47,11 +47,14 @@ class Scribe:
     def run(self) -> None:
         """Work until the queue is closed and everything captured is encoded."""
         queue = self._queue
+        busy = False
         while not (queue.closed and not queue.captured):
             try:
-                queue.sleep_until_captured(self._clock, None, wake_at=1)
+                if not busy:
+                    queue.sleep_until_captured(self._clock, None, wake_at=1)
                 if not (queue.closed or queue.hurrying):
                     queue.sleep_until_captured(self._clock, GATHER_SECONDS, wake_at=SLICE)
+                busy = queue.captured > 0
                 self.encode()
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread lives; events stay where they are
                 self._report.outage(f"internal error, {type(error).__name__}", queue.captured, 1.0)

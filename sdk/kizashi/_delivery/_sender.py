@@ -64,6 +64,7 @@ class Sender:
         self._limit = options.batch_size
         self._refusals = 0
         self._due: float | None = None
+        self._busy = False
         self._not_before = float("-inf")
         self._asked_to_wait = False
         self._next_look = float("-inf")
@@ -110,8 +111,7 @@ class Sender:
         if waiting and self._due is None:
             self._due = now + self._options.flush_interval
         if not waiting:
-            self._due = None
-            self._sleep(None, until, captured=1, waiting=1)
+            self._idle(now, until)
         elif now < self._not_before:
             # Encoded events are smaller than what captured ones keep alive: an outage is sat out in that form.
             self._sleep(self._not_before, until, captured=SLICE, waiting=_NEVER)
@@ -121,6 +121,17 @@ class Sender:
         else:
             size = self._options.batch_size
             self._sleep(self._due, until, captured=size - waiting, waiting=size)
+
+    def _idle(self, now: float, until: float | None) -> None:
+        """Nothing is there to send. On a busy site the next event wakes nobody: the interval begins without it."""
+        if not self._busy:
+            self._due = None
+            self._sleep(None, until, captured=1, waiting=1)
+        else:
+            size = self._options.batch_size
+            self._due = now + self._options.flush_interval
+            self._sleep(self._due, until, captured=size, waiting=size)
+            self._busy = bool(self._queue.captured or self._queue.waiting)
 
     def _sleep(self, moment: float | None, until: float | None, *, captured: int, waiting: int) -> None:
         """Sleep until one of the moments, or until so many calls are captured or events wait to be sent."""
@@ -189,6 +200,7 @@ class Sender:
                 full = len(batch) == self._limit or not self._queue.waiting
                 searching = self._limit < self._options.batch_size
                 self._refusals = 0
+                self._busy = True
                 self._limit = min(self._options.batch_size, 2 * self._limit)
                 if outcome.code:
                     self._report.hint("rejected", outcome.code)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET, Raw, UnsetType
 
-from kizashi._capture import known_names
+from kizashi._capture import is_source, known_names
 from kizashi._errors import UsageError
 from kizashi._limits import (
     CONSENT_KEYS,
@@ -165,6 +165,8 @@ def check_time(value: object) -> int:
 
 def check_source(source: object) -> dict[str, str]:
     """Where the actor came from: at most 32 names, each with text of up to 500 characters, an int, or None (absent)."""
+    if is_source(source):
+        return source  # type: ignore[return-value]  # that is what was looked for
     clean: dict[str, str] = {}
     for key, value in _mapping("source", source).items():
         name = check_name("source", key)

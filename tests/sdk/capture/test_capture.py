@@ -12,7 +12,7 @@ import pytest
 
 import kizashi
 from kizashi import UsageError
-from kizashi._capture._capture import Call, Record, capture, known_names
+from kizashi._capture import Call, Record, capture, known_names
 from kizashi._capture._context import ambient
 
 ARGUMENTS = tuple(inspect.signature(kizashi.track).parameters)
