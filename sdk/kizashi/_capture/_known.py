@@ -1,10 +1,10 @@
-"""What needs no second look: names that were seen before, and texts of a length that fits."""
+"""What needs no second look: names that were seen before, and sources of them."""
 
 from __future__ import annotations
 
-from kizashi._limits import SOURCE_CHARACTERS, SOURCE_KEYS, TEXT_CHARACTERS
+from kizashi._limits import SOURCE_CHARACTERS, SOURCE_KEYS
 
-__all__ = ["is_identifier", "is_source", "known_names"]
+__all__ = ["is_source", "known_names"]
 
 known_names: set[str] = set()
 """Names and keys that were found well-formed. They repeat from event to event: what was seen once needs no second look.
@@ -19,8 +19,3 @@ def is_source(source: object) -> bool:
         if type(text) is not str or len(text) > SOURCE_CHARACTERS:
             return False
     return True
-
-
-def is_identifier(text: object) -> bool:
-    """Whether this can be an actor, an order or a session as it is."""
-    return type(text) is str and 0 < len(text) <= TEXT_CHARACTERS

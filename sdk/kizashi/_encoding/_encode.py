@@ -115,8 +115,6 @@ class Encoder:
 
     def _rest(self, around: Ambient, says: int) -> bytes | None:
         """What the context and the client's own source add to a call that says so much itself."""
-        if not says and self._source is None and around.sealed is not None and around.actor is not None:
-            return around.sealed[1:-1] + b","
         source = merged(self._source, around.source)
         if (says & SOURCE and source is not None) or not (says & ACTOR or around.actor is not None):
             return None  # two sources must be merged, and an event needs an actor: both are for the long way
