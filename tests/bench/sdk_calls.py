@@ -54,6 +54,17 @@ def loop_alone(_: Any) -> Calls:
     return Calls(call, _no_request)
 
 
+def loop_of_sums(_: Any) -> Calls:
+    """As much plain Python as a call of kizashi's takes, that touches nothing: the machine's own share in a p99."""
+
+    def call(row: Row) -> None:
+        total = row[0]
+        for number in range(75):
+            total += number
+
+    return Calls(call, _no_request)
+
+
 def _ignore(properties: object) -> None:
     pass
 
@@ -187,6 +198,7 @@ def opentelemetry(client: Any) -> Calls:
 CALLS: dict[str, tuple[str | None, Callable[[Any], Calls], dict[str, object]]] = {
     # variant: adapter, calls, further options
     "the loop alone": (None, loop_alone, {}),
+    "the loop with 75 sums": (None, loop_of_sums, {}),
     "kizashi, in a context": ("kizashi", kizashi_context, {}),
     "kizashi, all in the call": ("kizashi", kizashi_each, {}),
     "kizashi, in a context, gzip on": ("kizashi", kizashi_context, {"gzip": True}),
