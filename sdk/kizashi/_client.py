@@ -45,7 +45,7 @@ class Client:
     spool_max_age       seconds after which what waits there is dropped{expired}, 1 to 3,660 days
     spool_fsync         whether each write is fsynced: events then survive the machine, too, and not only the process
     dead_letters        a file for events that the collector refuses even alone; default, with a spool, within it
-    on_drop             called as on_drop(reason, count) from the worker's thread when events are dropped
+    on_drop             called as on_drop(reason, count) from the worker's thread when events are dropped before close
     transport           what carries batches in place of HTTP: a kizashi.Transport
 
     Delivery is retried until it succeeds, whether the collector is down, refuses the key (401, 403) or is not there
@@ -210,8 +210,9 @@ class Client:
     def close(self, timeout: float = 2.0) -> bool:
         """Take no more events, deliver what is held within `timeout` seconds, drop the rest as dropped{exit}.
 
-        True if nothing had to be dropped. Events of a request that is cut off count as dropped though some of them may
-        have arrived. Later events are dropped{closed}; closing again is harmless.
+        With a spool, the rest stays there instead. True if there was no rest. Events of a request that is cut off
+        count as dropped though some of them may have arrived. Later events are dropped{closed}; closing again is
+        harmless.
         """
         return self._pipeline.close(timeout)
 

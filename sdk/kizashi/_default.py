@@ -189,7 +189,9 @@ def _from_environment() -> Client | None:
         else:
             return _default.client
     if first:
-        from kizashi._delivery import warn
-
+        try:
+            from kizashi._delivery import warn
+        except ImportError:  # msgspec cannot be loaded, as in a sub-interpreter
+            return None
         warn("kizashi drops events, since it is not configured: %s", fault)
     return None

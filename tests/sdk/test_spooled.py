@@ -413,3 +413,100 @@ def test_events_survive_restarts_of_the_collector(make: MakeClient) -> None:
         assert client.flush(30)
         assert client.stats().delivered == 200
         assert len(again.stored.keys() | collector.stored.keys()) == 200
+
+
+def test_a_disk_that_refuses_for_a_while_loses_nothing(
+    make: MakeClient, scripted: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = make(endpoint=NOWHERE)
+    track(first, 30)
+    spooled(first, 30)
+    first.close(0.0)
+    client = make()
+    refused: list[object] = []
+
+    def refuse_to_open(path: object, *_: object, **__: object) -> int:
+        refused.append(path)
+        raise OSError(24, os.strerror(24))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kizashi._spool._segment.os.open", refuse_to_open)
+        track(client, 10)
+        client.flush(0.2)
+        assert refused
+    assert client.flush(20)
+    stats = client.stats()
+    assert (stats.adopted, stats.delivered, stats.dropped) == (30, 40, {})
+    assert len(scripted.stored) == 40
+    assert "Too many open files" in caplog.text
+
+
+def test_what_the_disk_refused_is_written_down_when_it_takes_it_again(
+    make: MakeClient, monkeypatch: pytest.MonkeyPatch, scripted: Collector
+) -> None:
+    client = make(endpoint=NOWHERE)
+
+    def refuse_to_write(*_: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kizashi._spool._segment.os.pwrite", refuse_to_write)
+        track(client, 20)
+        until(lambda: client.stats().queued == 20 and not client._pipeline.queue.captured)
+    spooled(client, 20)
+    track(client, 5)
+    spooled(client, 25)
+    client.close(0.0)
+    assert settled(make()) == Stats(adopted=25, delivered=25)
+
+
+def test_more_ended_processes_than_descriptors_are_adopted_in_turn(
+    make: MakeClient, scripted: Collector, tmp_path: Path
+) -> None:
+    for number in range(30):
+        first = Client(endpoint=NOWHERE, spool=tmp_path / f"of-{number}", flush_interval=3_600)
+        track(first)
+        spooled(first, 1)
+        first.close(0.0)
+        (tmp_path / "spool").mkdir(exist_ok=True)
+        for path in (tmp_path / f"of-{number}").iterdir():
+            path.rename(tmp_path / "spool" / path.name)
+    before = len(os.listdir("/proc/self/fd"))
+    client = make()
+    assert len(os.listdir("/proc/self/fd")) < before + 20
+    assert settled(client) == Stats(adopted=30, delivered=30)
+    client.close()
+    assert files(tmp_path / "spool") == []
+
+
+def test_a_lock_that_cannot_be_opened_hinders_no_other(
+    make: MakeClient, scripted: Collector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = make(endpoint=NOWHERE)
+    track(first, 3)
+    spooled(first, 3)
+    first.close(0.0)
+    (tmp_path / "spool" / "0-another.lock").symlink_to(tmp_path / "spool" / "0-another.lock")
+    client = make()
+    track(client)
+    assert settled(client) == Stats(tracked=1, adopted=3, delivered=4)
+    assert "cannot adopt what an ended process left: " in caplog.text
+
+
+def test_a_flush_waits_for_no_interval(make: MakeClient) -> None:
+    client = make(flush_interval=30)
+    for _ in range(20):
+        track(client)
+        assert client.flush(5)
+
+
+def test_a_program_that_ends_itself_in_on_drop_ends_nothing_else(scripted: Collector) -> None:
+    def leave(reason: str, count: int) -> None:
+        sys.exit(f"{count} {reason}")
+
+    with Client(endpoint=scripted.url, on_drop=leave) as client:
+        client.track("Bad Name", actor="v")
+        assert client.flush(10)
+        track(client, 3)
+        assert client.flush(10)
+        assert client.stats().delivered == 3

@@ -35,6 +35,11 @@ class Batch(Struct):
     def __len__(self) -> int:
         return len(self.bodies)
 
+    @property
+    def oldest(self) -> int:
+        """The lowest number. What was written down late comes back from the disk in another order."""
+        return self.seqs[0] if self.offsets is None else min(self.seqs)
+
     def id(self, place: int) -> str:
         """The id of one event, which stands at the front of its JSON."""
         body = self.bodies[place]
@@ -71,6 +76,13 @@ class Batch(Struct):
         self.seqs += other.seqs
         self.bodies += other.bodies
         self.size += other.size
+
+    def behead(self) -> int:
+        """Let go of the first event; return what it was charged for."""
+        size = len(self.bodies[0]) + EVENT_BYTES
+        del self.seqs[:1], self.bodies[:1]
+        self.size -= size
+        return size
 
     def split(self, count: int) -> tuple[Batch, Batch]:
         """The first events and the others."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from kizashi import _processes
 from kizashi._clock import Clock
@@ -95,6 +96,11 @@ class Pipeline:
         )
         self.thread: threading.Thread | None = None
         self._scribing_thread: threading.Thread | None = None
+        self._make_locks()
+
+    def _make_locks(self) -> None:
+        # gevent and eventlet replace it: locks and threads must be of the same world, or one blocks the other's hub.
+        self._made_with = threading.Lock
         # Whoever holds one drives the scribe or the sender: its thread, or a caller where none can be started. Never
         # two at a time.
         self._scribing = threading.Lock()
@@ -105,8 +111,19 @@ class Pipeline:
         """Seconds that the process may be held at exit."""
         return self._options.exit_timeout
 
+    @property
+    def unsettled(self) -> int:
+        """How many events are neither delivered nor dropped."""
+        return self.queue.held
+
     def start(self) -> bool:
         """Start what is to run in the background if there is work and it does not yet; tell whether all of it runs."""
+        if threading.Lock is not self._made_with and self.thread is None and self._scribing_thread is None:
+            # Patched since the client was made. Nobody works with the former locks yet.
+            self.queue.make_locks()
+            self._make_locks()
+        if _processes.threads_must_wait():
+            return False
         with self.queue.lock:
             if self.thread is not None or self.queue.finished:
                 return True
@@ -161,7 +178,8 @@ class Pipeline:
             self._write_down(deadline)
         if self.queue.abandon("exit") or self.queue.stats().spooled:
             self._clean = False
-            self._transport.abort()
+            with suppress(Exception):  # it only shortens the wait below
+                self._transport.abort()
         for thread in (self._scribing_thread, self.thread):
             if thread is not None and thread is not threading.current_thread():
                 # It has next to nothing left to do; a moment is enough, and the deadline holds all the same.
@@ -169,28 +187,36 @@ class Pipeline:
         if self.thread is None:
             self._transport.close()
         if self._spool is not None:
-            self._spool.close()
+            self._spool.close(min(max(deadline - self._clock.monotonic(), _MOMENT), threading.TIMEOUT_MAX))
         if not self.closed:
             self.closed = True
-            self.report.losses(self.queue.stats().dropped, last=True)
+            dropped = self.queue.stats().dropped
+            self.report.losses(dropped, last=True)
+            if self.thread is None:
+                self.report.call_on_drop(dropped)
             _processes.dismiss(self)
         return self._clean
 
     def _write_down(self, deadline: float) -> None:
         """See that what is captured gets to the disk, which takes a moment, even where there is no time to send it."""
-        if self._scribing_thread is None and self._scribing.acquire(blocking=False):
+        thread = self._scribing_thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(deadline - self._clock.monotonic(), _MOMENT))
+        elif thread is None and self._scribing.acquire(blocking=False):
             try:
                 self._scribe.encode()
             finally:
                 self._scribing.release()
-        else:
-            self.queue.wait_spooled(max(deadline - self._clock.monotonic(), _MOMENT))
 
     def after_fork(self) -> None:
         """Begin anew: no lock, thread, event or count of the parent is left. What was closed stays closed."""
-        self._transport.after_fork()
+        with suppress(Exception):  # it may be the site's own; what follows keeps the parent's events from leaving twice
+            self._transport.after_fork()
         if self._spool is not None:
-            self._spool.after_fork()
+            try:
+                self._spool.after_fork()
+            except OSError:  # a thread of the parent was about to close a file, and this process had closed it already
+                self._spool = self._open_spool()
         self._begin()
         if self.closed:
             self.queue.close()

@@ -89,11 +89,7 @@ class Queue:
         self._max_bytes = max_bytes
         self._oldest_gives_way = gives_way == "oldest"
         self._oldest_spooled = oldest_spooled
-        self.lock = threading.RLock()
-        # One for whoever encodes, one for whoever sends: without a spool, the same thread.
-        self._captured_bell = Bell(self.lock)
-        self._spooled_bell = Bell(self.lock)
-        self._progress = threading.Condition(self.lock)
+        self.make_locks()
         self._captured: deque[Record] = deque()
         self._append = self._captured.append
         self._encoding = Slice(0, [])
@@ -104,6 +100,14 @@ class Queue:
         self._watchers: list[Watcher] = []
         self._impatient = self._closed = self._abandoned = False
         self._hurry_to = 0
+
+    def make_locks(self) -> None:
+        """Make the locks of what `threading` offers now. For a queue that no thread works at yet."""
+        self.lock = threading.RLock()
+        # One for whoever encodes, one for whoever sends: without a spool, the same thread.
+        self._captured_bell = Bell(self.lock)
+        self._spooled_bell = Bell(self.lock)
+        self._progress = threading.Condition(self.lock)
 
     # -- the caller's side ----------------------------------------------------------------------------------------
 
@@ -151,10 +155,9 @@ class Queue:
             return False
         while self._held >= self._max_events or self._bytes + size > self._max_bytes:
             if self._ready and self._ready[0].offsets is None:
-                first, rest = self._ready.popleft().split(1)
-                gone = first.size
-                if rest:
-                    self._ready.appendleft(rest)
+                gone = self._ready[0].behead()
+                if not self._ready[0]:
+                    self._ready.popleft()
             elif self._captured:
                 gone = self._captured.popleft().size
                 self._taken += 1
@@ -201,11 +204,6 @@ class Queue:
         """Wait until everything up to number `target` is delivered or dropped; tell whether it is."""
         with self.lock:
             return self._progress.wait_for(lambda: self._oldest() > target, seconds)
-
-    def wait_spooled(self, seconds: float) -> bool:
-        """Wait until nothing is left in memory that could be on disk instead; tell whether it is so."""
-        with self.lock:
-            return self._progress.wait_for(lambda: not self._captured and not self._encoding.records, seconds)
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher.wake` once when its target is settled, at once if it is, from whichever thread settles it."""
@@ -305,8 +303,10 @@ class Queue:
             self._spooled_bell.sleep(clock, seconds, there=lambda: self.waiting, wake_at=wake_at)
 
     def take_records(self, limit: int) -> Slice:
-        """Move up to `limit` captured calls to the encoder. One slice at a time."""
+        """Move up to `limit` captured calls to the encoder. One slice at a time; one that was not put comes again."""
         with self.lock:
+            if self._encoding.records:
+                return self._encoding
             count = min(limit, len(self._captured))
             take = self._captured.popleft
             self._encoding = Slice(self._taken + 1, [take() for _ in range(count)])
@@ -364,11 +364,32 @@ class Queue:
     def load(self, batch: Batch) -> None:
         """Move events from the disk to ready. Their number is the sender's to bound, not the queue's."""
         with self.lock:
+            if self._abandoned:
+                return  # they stay where they are
             self._spooled -= len(batch)
             count, size = len(batch), batch.size
             self._held += count
             self._bytes += size
-            self._ready.append(batch)
+            # They are older than what came in since the sender saw that nothing is ready.
+            self._ready.appendleft(batch)
+
+    def in_memory(self) -> Batch | None:
+        """The oldest ready batch that is in memory alone, if there is one. To look at with the lock held."""
+        for batch in self._ready:
+            if batch.offsets is None:
+                return batch
+        return None
+
+    def move_to_disk(self, batch: Batch, count: int) -> None:
+        """Note that the first events of a ready batch are on disk now, and there alone."""
+        with self.lock:
+            gone, rest = batch.split(count)
+            size = gone.size
+            ready = [rest if other is batch else other for other in self._ready]
+            self._ready = deque(other for other in ready if other)
+            self._held -= count
+            self._bytes -= size
+            self._spooled += count
 
     def take_batch(self, max_events: int, max_bytes: int) -> Batch:
         """Move the oldest ready events into flight, as many as fit, one at least. One batch at a time."""
@@ -411,15 +432,16 @@ class Queue:
                 self._ready.appendleft(back)
             self._tell()
 
-    def first_on_disk(self) -> int | None:
-        """Where the oldest event in memory that came from the disk begins in its segment; None if there is none.
+    def first_on_disk(self, back: Batch | None = None) -> int | None:
+        """Where the oldest event that came from the disk begins in its segment, of those in memory once `back` is all
+        that returns from flight; None if there is none.
 
         -1 once the queue is abandoned: what was in memory then is not settled, and nobody knows any more where it was.
         """
         with self.lock:
             if self._abandoned:
                 return -1
-            for batch in (self._in_flight, *self._ready):
+            for batch in (back or _NOTHING, *self._ready):
                 if batch.offsets:
                     return batch.offsets[0]
             return None
@@ -430,13 +452,10 @@ class Queue:
             self._held -= count
 
     def _oldest(self) -> int:
-        if self._in_flight:
-            oldest = self._in_flight.seqs[0]
-        elif self._ready:
-            oldest = self._ready[0].seqs[0]
-        else:
-            oldest = self._encoding.first_seq if self._encoding.records else self._taken + 1
-        # Events that came back from the disk are sorted among themselves; those still there may be older.
+        oldest = self._encoding.first_seq if self._encoding.records else self._taken + 1
+        for batch in (self._in_flight, *self._ready):
+            if batch:
+                oldest = min(oldest, batch.oldest)
         return oldest if self._oldest_spooled is None else min(oldest, self._oldest_spooled())
 
     def _tell(self) -> None:

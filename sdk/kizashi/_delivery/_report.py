@@ -44,8 +44,6 @@ class Report:
 
     def losses(self, dropped: Mapping[str, int], *, last: bool = False) -> None:
         """Warn of drops that were not told yet; `last` ends the silence, since no later call will speak."""
-        if self._on_drop is not None and dropped != self._called:
-            self._call(self._on_drop, dropped)
         if dropped == self._told or (self._clock.monotonic() < self._next_loss and not last):
             return
         new = {reason: count - self._told.get(reason, 0) for reason, count in dropped.items()}
@@ -58,22 +56,27 @@ class Report:
         ]
         warn("kizashi lost %d events: %s", sum(new.values()), ", ".join(parts))
 
-    def _call(self, on_drop: Callable[[str, int], object], dropped: Mapping[str, int]) -> None:
+    def call_on_drop(self, dropped: Mapping[str, int]) -> None:
+        """Tell the site's function of drops that it was not told yet. For one thread at a time, never a caller's."""
+        if self._on_drop is None or dropped == self._called:
+            return
         called, self._called = self._called, dict(dropped)
         for reason, count in dropped.items():
             if count > called.get(reason, 0):
                 try:
-                    on_drop(reason, count - called.get(reason, 0))
-                except Exception as error:  # noqa: BLE001 - it is the site's own, and no reason to stop delivering
+                    self._on_drop(reason, count - called.get(reason, 0))
+                except BaseException as error:  # noqa: BLE001 - even a sys.exit() of the site's must not end the delivery
                     if self._clock.monotonic() >= self._next_call:
                         self._next_call = self._clock.monotonic() + SILENCE_SECONDS
                         warn("kizashi: on_drop raised %s", type(error).__name__)
 
-    def disk(self, words: str) -> None:
-        """Warn that events or dead letters cannot be written down."""
+    def disk(
+        self, words: str, doing: str = "cannot write to its spool", meanwhile: str = "events stay in memory"
+    ) -> None:
+        """Warn that the disk refuses something."""
         if self._clock.monotonic() >= self._next_disk:
             self._next_disk = self._clock.monotonic() + SILENCE_SECONDS
-            warn("kizashi cannot write to its spool: %s; events stay in memory meanwhile", _one_line(words))
+            warn("kizashi %s: %s; %s meanwhile", doing, _one_line(words), meanwhile)
 
     def damage(self, name: str, size: int) -> None:
         """Warn of a segment that ended in the middle of an event, as it does when a process is killed."""

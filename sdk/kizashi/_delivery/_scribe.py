@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 
 from kizashi._clock import Clock
 from kizashi._delivery._batch import Batch
@@ -43,6 +44,8 @@ class Scribe:
         self._clock = clock
         self._report = report
         self._oldest_gives_way = oldest_gives_way
+        self._in_memory = False
+        """Whether the disk refused something, so that there may be events in memory alone."""
 
     def run(self) -> None:
         """Work until the queue is closed and everything captured is encoded."""
@@ -51,14 +54,18 @@ class Scribe:
         while not (queue.closed and not queue.captured):
             try:
                 if not busy:
-                    queue.sleep_until_captured(self._clock, None, wake_at=1)
+                    # What the disk refused is tried again, whether something comes or not.
+                    queue.sleep_until_captured(self._clock, 1.0 if self._in_memory else None, wake_at=1)
                 if not (queue.closed or queue.hurrying):
                     queue.sleep_until_captured(self._clock, GATHER_SECONDS, wake_at=SLICE)
                 busy = queue.captured > 0
                 self.encode()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the thread lives; events stay where they are
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the thread lives; events stay where they are
                 self._report.outage(f"internal error, {type(error).__name__}", queue.captured, 1.0)
                 queue.sleep_until_captured(self._clock, 1.0, wake_at=SLICE)
+        if self._spool is not None and self._in_memory:
+            with suppress(Exception):  # the last try: what it leaves is in memory, and counted
+                self.write_down(self._spool)
 
     def encode(self) -> None:
         """Encode what is captured now."""
@@ -78,6 +85,8 @@ class Scribe:
             places = self._encoder.encode_into(bodies, piece.records, refuse)
             first = piece.first_seq
             self._pass_on(piece, Batch([first + place for place in places], bodies), dropped)
+        if self._spool is not None and self._in_memory:
+            self.write_down(self._spool)
 
     def _pass_on(self, piece: Slice, batch: Batch, dropped: Counter[str]) -> None:
         spool = self._spool
@@ -88,7 +97,24 @@ class Scribe:
         with self._queue.lock:
             spool.publish()
             rest = batch if not written else batch.split(written)[1]
+            self._in_memory |= len(rest) > 0
             self._queue.put(piece, ready=rest, spooled=written, dropped=dropped)
+
+    def write_down(self, spool: Spool) -> None:
+        """Move what a refusing disk left in memory to it, now that it may take it again."""
+        queue = self._queue
+        while True:
+            # With the lock, so that the sender does not take it meanwhile: that is as long as one write takes.
+            with queue.lock:
+                batch = queue.in_memory()
+                if batch is None:
+                    self._in_memory = False
+                    return
+                written, count = self._write(spool, batch), len(batch)
+                spool.publish()
+                queue.move_to_disk(batch, written)
+                if written < count:
+                    return
 
     def _write(self, spool: Spool, batch: Batch) -> int:
         """Write down as many of the first events as the disk takes; return how many."""

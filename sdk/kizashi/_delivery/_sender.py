@@ -31,6 +31,7 @@ LOOK_SECONDS = 10.0
 # mean that not an event is at fault but the way there.
 _BISECTION = 13
 _NEVER = sys.maxsize
+_A_MOMENT = 0.02
 
 
 class Sender:
@@ -73,7 +74,7 @@ class Sender:
         """Work until the queue is closed and empty."""
         while not self._queue.finished:
             self._guarded_turn(until=None, scribe=self._scribe)
-        self._report.losses(self._queue.stats().dropped)
+        self._report.call_on_drop(self._queue.stats().dropped)
 
     def run_until(self, deadline: float, scribe: Scribe | None) -> None:
         """Work until nothing is held or the clock's monotonic reading reaches `deadline`; encode with `scribe`."""
@@ -83,7 +84,11 @@ class Sender:
     def _guarded_turn(self, until: float | None, scribe: Scribe | None) -> None:
         try:
             self._turn(until, scribe)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker lives; events stay where they are
+        except BaseException as error:
+            # Whatever it is, the worker lives; events stay where they are. In a caller's thread, what asks the program
+            # to end passes.
+            if until is not None and not isinstance(error, Exception):
+                raise
             pause = self._backoff.next()
             if until is not None:
                 pause = max(0.0, min(pause, until - self._clock.monotonic()))
@@ -97,9 +102,12 @@ class Sender:
         hurrying = self._queue.hurrying
         if scribe is not None:
             scribe.encode()
-        self._report.losses(self._queue.stats().dropped)
+        dropped = self._queue.stats().dropped
+        self._report.losses(dropped)
+        if until is None:
+            self._report.call_on_drop(dropped)
         now = self._clock.monotonic()
-        if self._spool is not None and now >= self._next_look:
+        if self._spool is not None and (now >= self._next_look or self._spool.wants_look):
             self._look(self._spool, now)
         if self._queue.take_impatience() and not self._asked_to_wait:
             self._not_before = now
@@ -124,7 +132,7 @@ class Sender:
 
     def _idle(self, now: float, until: float | None) -> None:
         """Nothing is there to send. On a busy site the next event wakes nobody: the interval begins without it."""
-        if not self._busy:
+        if not self._busy or self._queue.hurrying:
             self._due = None
             self._sleep(None, until, captured=1, waiting=1)
         else:
@@ -149,12 +157,23 @@ class Sender:
         self._next_look = now + LOOK_SECONDS
         try:
             spool.look_for_orphans()
+            trouble = spool.trouble
         except OSError as error:
-            self._report.disk(error.strerror or type(error).__name__)
+            trouble = error.strerror or type(error).__name__
+        if trouble is not None:
+            self._report.disk(trouble, "cannot adopt what an ended process left", "it stays there")
+
+    def _read(self, spool: Spool) -> Found | None:
+        try:
+            return spool.read(self._options.batch_size, MAX_BODY_BYTES)
+        except OSError as error:
+            self._report.disk(error.strerror or type(error).__name__, "cannot read its spool", "events stay there")
+            self._not_before = self._clock.monotonic() + self._backoff.next()
+            return None
 
     def _load(self, spool: Spool) -> None:
         """Bring the next events into memory, whatever else is found on the way."""
-        while (found := spool.read(self._options.batch_size, MAX_BODY_BYTES)) is not None:
+        while (found := self._read(spool)) is not None:
             if found.damaged is not None:
                 self._report.damage(*found.damaged)
             with self._queue.lock:
@@ -174,6 +193,8 @@ class Sender:
             self._load(self._spool)
         batch = self._queue.take_batch(self._limit, MAX_BODY_BYTES)
         if not batch:
+            # What waits cannot be read now, or is not written yet: no reason to turn as fast as one can.
+            self._not_before = max(self._not_before, self._clock.monotonic() + _A_MOMENT)
             return
         try:
             outcome, retry_after = self._send(batch, until)
@@ -181,17 +202,25 @@ class Sender:
             self._queue.settle(batch, back=batch)
             raise
         self._act_on(batch, outcome, retry_after)
-        first = self._queue.first_on_disk()
+
+    def _settle(self, batch: Batch, *, back: Batch | None = None, dropped: dict[str, int] | None = None) -> None:
+        # On disk before in the books: who waits for it may end the process at once, and the next one reads it there.
+        first = self._queue.first_on_disk(back)
         if self._spool is not None and batch.offsets is not None and first != -1:
             try:
                 self._spool.settle(first)
             except OSError as error:
-                self._report.disk(error.strerror or type(error).__name__)
+                self._report.disk(
+                    error.strerror or type(error).__name__,
+                    "cannot mark what is settled",
+                    "it is sent again after a crash",
+                )
+        self._queue.settle(batch, back=back, dropped=dropped)
 
     def _act_on(self, batch: Batch, outcome: Judged | Refused | Unanswered, retry_after: float | None) -> None:
         match outcome:
             case Judged():
-                self._queue.settle(
+                self._settle(
                     batch,
                     back=batch.pick(outcome.retry) if outcome.retry else None,
                     dropped={"rejected": outcome.rejected} if outcome.rejected else None,
@@ -243,7 +272,7 @@ class Sender:
         """
         if len(batch) == 1:
             self._bury(batch.bodies[0], refused)
-            self._queue.settle(batch, dropped={refused.reason: 1})
+            self._settle(batch, dropped={refused.reason: 1})
             self._report.hint(refused.reason, f"refused alone with {refused.words}")
         else:
             self._limit = len(batch) // 2
@@ -264,7 +293,9 @@ class Sender:
         try:
             self._dead_letters.append(body, reason=refused.reason, answer=refused.words, at=at)
         except OSError as error:
-            self._report.disk(error.strerror or type(error).__name__)
+            self._report.disk(
+                error.strerror or type(error).__name__, "cannot write to its dead letters", "they are counted"
+            )
 
 
 def _batch(found: Found) -> Batch:

@@ -7,7 +7,9 @@ interrupted, which is why callers wait for the worker, in bounded time, and not 
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import socket
 import time
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "StaleError", "words"]
 
 _CHUNK_BYTES = 256 * 1024
+_HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 
 
 class StaleError(ConnectionError):
@@ -34,6 +37,7 @@ class Connection:
         self._endpoint = endpoint
         self._tls = tls
         self._socket: socket.socket | None = None
+        self._used = False
         self.deadline = 0.0
 
     def open(self) -> None:
@@ -41,10 +45,13 @@ class Connection:
         fault: OSError = OSError("no address")
         # As bytes, so that no codec is imported here, in a thread, while another thread may be about to fork.
         host, port = self._endpoint.host.encode("idna"), self._endpoint.port
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            self._socket = opened = socket.socket(family, kind, protocol)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for place, (family, kind, protocol, _, address) in enumerate(addresses):
+            opened: socket.socket | None = None
             try:
-                opened.settimeout(self._left())
+                self._socket = opened = socket.socket(family, kind, protocol)
+                # One that does not answer must leave the others their part of the time.
+                opened.settimeout(self._left() / (len(addresses) - place))
                 opened.connect(address)
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._tls is not None:
@@ -54,7 +61,9 @@ class Connection:
                     opened.settimeout(self._left())
                     opened.do_handshake()
             except OSError as error:
-                opened.close()
+                if opened is not None:
+                    opened.close()
+                self._socket = None
                 fault = error
             else:
                 return
@@ -65,6 +74,10 @@ class Connection:
         wire = self._socket
         if wire is None:
             raise StaleError
+        if self._used and _speaks(wire):
+            # It hung up, or says something that nobody asked for: neither is an answer to this.
+            raise StaleError("the server hung up")
+        self._used = True
         response = Response()
         fault: OSError | None = None
         try:
@@ -72,18 +85,27 @@ class Connection:
             while rest:
                 wire.settimeout(self._left())
                 rest = rest[wire.send(rest) :]
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except OSError as error:
+            if not _hung_up(error):
+                raise
             # A server may answer 413 and hang up before it has read everything: the answer is worth a look.
             fault = error
         while not response.complete:
             wire.settimeout(self._left())
-            data = wire.recv(_CHUNK_BYTES)
+            try:
+                data = wire.recv(_CHUNK_BYTES)
+            except OSError as error:
+                if response.begun or not _hung_up(error):
+                    raise
+                raise StaleError(
+                    os.strerror(error.errno) if error.errno in _HUNG_UP else "the server hung up"
+                ) from None
             if data:
                 response.feed(data)
             elif response.begun:
                 response.end()
             else:
-                raise fault or StaleError("the server hung up")
+                raise StaleError("the server hung up" if fault is None else words(fault))
         if fault is not None:
             response.last = True
         return response
@@ -94,8 +116,8 @@ class Connection:
             try:
                 # Past SSLSocket.shutdown, which takes its TLS state away from under the reading thread.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-            except OSError:
-                return  # not connected yet, or not any more
+            except (OSError, AttributeError):
+                return  # not connected yet, or not any more; or eventlet's, which knows no such call
 
     def close(self) -> None:
         """Hang up."""
@@ -112,6 +134,17 @@ class Connection:
         if left <= 0:
             raise TimeoutError("timed out")
         return left
+
+
+def _speaks(wire: socket.socket) -> bool:
+    poll = select.poll()  # knows descriptors beyond 1,023, unlike select
+    poll.register(wire, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _hung_up(error: OSError) -> bool:
+    """Whether the server ended the connection, in TCP or in TLS."""
+    return error.errno in _HUNG_UP or type(error).__name__ in ("SSLEOFError", "SSLZeroReturnError")
 
 
 def words(error: OSError | ResponseError) -> str:

@@ -56,9 +56,9 @@ class HttpTransport:
         try:
             try:
                 return self._exchange(request, deadline)
-            except ConnectionError as error:
+            except StaleError:
                 # The server may close an idle connection just as it is used again. Ids make a second try harmless.
-                if not reused or not isinstance(error, StaleError | ConnectionResetError):
+                if not reused or self._aborted:
                     raise
                 self.close()
                 return self._exchange(request, deadline)
@@ -99,6 +99,8 @@ class HttpTransport:
             self._connection = connection = Connection(self._endpoint, self._tls)
             connection.deadline = deadline
             connection.open()
+        if self._aborted:
+            raise OSError("aborted")
         connection.deadline = deadline
         response = connection.exchange(request)
         if response.last:

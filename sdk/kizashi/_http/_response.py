@@ -111,28 +111,31 @@ class Response:
             self._finish(body)
 
     def _read_chunks(self) -> None:
+        data, at = self._rest, 0
         while True:
-            line, found, rest = self._rest.partition(b"\r\n")
-            if not found:
-                if len(line) > _MAX_HEAD_BYTES:
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                if len(data) - at > _MAX_HEAD_BYTES:
                     raise ResponseError("the answer is not HTTP")
-                return
-            size = _CHUNK_SIZE.fullmatch(line)
+                break
+            size = _CHUNK_SIZE.fullmatch(data, at, end)
             if size is None:
                 raise ResponseError("the answer is not HTTP")
-            length = int(size[1], 16)
+            length, start = int(size[1], 16), end + 2
             if length == 0:
-                self._read_trailer(rest)
-                return
+                self._read_trailer(data[start:])
+                break
             if self._taken + length > MAX_BODY_BYTES:
                 raise ResponseError("the answer is too long")
-            if len(rest) < length + 2:
-                return
-            if rest[length : length + 2] != b"\r\n":
+            if len(data) < start + length + 2:
+                break
+            if data[start + length : start + length + 2] != b"\r\n":
                 raise ResponseError("the answer is not HTTP")
-            self._chunks.append(bytes(rest[:length]))
+            self._chunks.append(bytes(data[start : start + length]))
             self._taken += length
-            self._rest = rest[length + 2 :]
+            at = start + length + 2
+        if not self.complete:
+            del data[:at]
 
     def _read_trailer(self, rest: bytearray) -> None:
         """After the last chunk come fields that say nothing to us, and an empty line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -26,9 +27,13 @@ class DeadLetters:
         """Write one line. Raises OSError."""
         line = msgspec.json.encode({"at": at, "reason": reason, "answer": answer, "event": msgspec.Raw(body)}) + b"\n"
         # Opened each time: that is rare enough, needs no lock after a fork, and follows a file that was moved away.
-        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(descriptor).st_size < MAX_BYTES:
-                os.write(descriptor, line)
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line  # a full disk cut the last one
+            # One write, so that the lines of several processes do not mix.
+            if size < MAX_BYTES and os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)

@@ -8,7 +8,9 @@ another's by now or in another container.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kizashi._errors import ConfigurationError
@@ -22,6 +24,7 @@ __all__ = ["Lane", "claim_orphans", "new_lane", "prepare"]
 
 _LOCK = ".lock"
 _SEGMENT = ".seg"
+_LONG_SILENCE_SECONDS = 3_600.0
 
 
 class Lane:
@@ -40,13 +43,13 @@ class Lane:
         """The segments that are there, oldest first."""
         return sorted(self._folder.glob(f"{self._name}-*{_SEGMENT}"))
 
-    def release(self) -> None:
-        """Give the lane up: without a trace if no segment is left, else for whoever comes next."""
-        if self._descriptor < 0:
-            return
-        if not self.segments():
-            (self._folder / f"{self._name}{_LOCK}").unlink(missing_ok=True)
-        self.forget()
+    def release(self, *, empty: bool) -> None:
+        """Give the lane up: without a trace if no segment is left, else for whoever comes next. Raises OSError."""
+        try:
+            if empty and self._descriptor >= 0:
+                (self._folder / f"{self._name}{_LOCK}").unlink(missing_ok=True)
+        finally:
+            self.forget()
 
     def forget(self) -> None:
         """Close the lock's descriptor and nothing more, as a forked child must: the lock is its parent's."""
@@ -79,18 +82,43 @@ def new_lane(folder: Path, entropy: Callable[[int], bytes]) -> Lane:
     return lane
 
 
-def claim_orphans(folder: Path) -> list[Lane]:
-    """Every lane whose process is gone. Raises OSError."""
-    claimed = []
-    for path in sorted(folder.glob(f"*{_LOCK}")):
+def claim_orphans(folder: Path, most: int) -> tuple[list[Lane], bool, str | None]:
+    """Up to `most` lanes whose process is gone; whether there may be more; what stood in the way of one, if anything.
+
+    Each claimed lane holds a descriptor, which is why not all of them are claimed at once. Raises OSError where the
+    folder cannot be read.
+    """
+    claimed: list[Lane] = []
+    trouble: str | None = None
+    names = {path.name.removesuffix(_LOCK) for path in folder.glob(f"*{_LOCK}")}
+    for name in sorted(names | _without_lock(folder, names)):
+        if len(claimed) == most:
+            return claimed, True, trouble
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(
+                folder / f"{name}{_LOCK}", os.O_RDWR | os.O_CLOEXEC | (0 if name in names else os.O_CREAT), 0o600
+            )
         except FileNotFoundError:
             continue  # its owner came to an end in order
-        lane = _locked(folder, path.name.removesuffix(_LOCK), descriptor)
+        except OSError as error:
+            # Another user's, perhaps: no reason to leave all others.
+            trouble = f"{error.strerror}: {name}{_LOCK}"
+            continue
+        lane = _locked(folder, name, descriptor)
         if lane is not None:
             claimed.append(lane)
-    return claimed
+    return claimed, False, trouble
+
+
+def _without_lock(folder: Path, names: set[str]) -> set[str]:
+    """Lanes whose lock was lost, to a cleaner or a power cut, and which nobody writes to any more."""
+    orphans = set()
+    for path in folder.glob(f"*{_SEGMENT}"):
+        name = path.name.rpartition("-")[0]
+        with suppress(OSError):
+            if name not in names and time.time() - path.stat().st_mtime > _LONG_SILENCE_SECONDS:
+                orphans.add(name)
+    return orphans
 
 
 def _locked(folder: Path, name: str, descriptor: int) -> Lane | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import threading
 from collections import deque
@@ -15,12 +16,15 @@ from msgspec import Struct
 from kizashi._clock import Clock
 from kizashi._spool._frames import Frame
 from kizashi._spool._lane import Lane, claim_orphans, new_lane, prepare
-from kizashi._spool._segment import Segment
+from kizashi._spool._segment import DamagedError, Segment
 
 __all__ = ["SEGMENT_BYTES", "Found", "Spool"]
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 """A segment of this size is followed by another. What a crash sends a second time is less than this."""
+
+MOST_LANES = 8
+"""So many lanes of ended processes are held at a time."""
 
 _NEVER = sys.maxsize
 
@@ -74,21 +78,30 @@ class Spool:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._lane: Lane | None = None
-        self._adopted_lanes: list[Lane] = []
+        # Each with the number of its segments that are left.
+        self._adopted_lanes: dict[Lane, int] = {}
+        self._lane_of: dict[Segment, Lane] = {}
+        self.more_orphans = False
+        """Whether there are lanes of ended processes that were not claimed yet."""
+        self.trouble: str | None = None
+        """What stood in the way of a lane at the last look."""
         self._segments: deque[Segment] = deque()
         self._writing: Segment | None = None
         self._unpublished: list[Segment] = []
         self._reading: Segment | None = None
         self._made = self._bytes = self._orphans = self._last_taken = 0
+        self._highest, self._late = 0, _NEVER
         # Each changed by one thread alone.
         self._published = self._passed = self._evicted = 0
         self._closed = False
 
     def oldest(self) -> int:
         """The number of the oldest event that is on disk alone: 0 for another process's, endless for none."""
-        if self._orphans:
+        if self._orphans or self.more_orphans:
             return 0
-        return self._last_taken + 1 if self._published > self._passed + self._evicted else _NEVER
+        if self._published == self._passed + self._evicted:
+            return _NEVER
+        return min(self._last_taken + 1, self._late)
 
     # -- the writer's side ----------------------------------------------------------------------------------------
 
@@ -105,8 +118,16 @@ class Spool:
             if segment is not None and segment.size >= self._segment_bytes:
                 segment.seal(fsync=self._fsync)
             if segment is None or segment.sealed:
-                segment = self._create()
-            self._bytes += segment.append(events, fsync=self._fsync)
+                try:
+                    segment = self._create()
+                except (FileNotFoundError, BlockingIOError):
+                    # The folder is gone, or somebody's look for orphans came between making a lane and locking it.
+                    segment = self._create()
+            if events[0][0] <= self._highest:
+                # Written down late, after younger ones. This stands until the disk is empty, which is soon.
+                self._late = min(self._late, events[0][0])
+            self._highest = max(self._highest, events[-1][0])
+            self._bytes += segment.append(events, now=self._clock.monotonic(), fsync=self._fsync)
             if segment not in self._unpublished:
                 self._unpublished.append(segment)
 
@@ -114,7 +135,15 @@ class Spool:
         if self._lane is None:
             self._lane = new_lane(self._folder, self._entropy)
         self._made += 1
-        segment = Segment.create(self._lane.path(self._made))
+        try:
+            segment = Segment.create(self._lane.path(self._made))
+        except FileNotFoundError:
+            # Somebody removed the folder, lock and all: begin again, in the one that new_lane makes.
+            self._lane.forget()
+            self._lane = None
+            raise
+        if self._fsync:
+            _fsync_folder(self._folder)
         self._writing = segment
         self._segments.append(segment)
         self._bytes += segment.size
@@ -130,10 +159,11 @@ class Spool:
         """Delete the oldest segment of one's own that nobody reads; return the number of its events, 0 for none."""
         with self._lock:
             for segment in self._segments:
-                if segment.own and segment.sealed and segment is not self._reading and segment is not self._writing:
+                if segment.own and segment.sealed and segment is not self._reading and segment not in self._unpublished:
                     lost = segment.skip()
                     self._evicted += lost
-                    self._remove(segment)
+                    with suppress(OSError):  # a file that stays is adopted one day; here its events are settled
+                        self._remove(segment)
                     return lost
             return 0
 
@@ -141,25 +171,35 @@ class Spool:
 
     def look_for_orphans(self) -> bool:
         """Claim what ended processes left; tell whether there is anything of theirs to send. Raises OSError."""
-        lanes = claim_orphans(self._folder)
         with self._lock:
+            if self._closed:
+                return False
+            room = MOST_LANES - len(self._adopted_lanes)
+            lanes, self.more_orphans, self.trouble = claim_orphans(self._folder, room)
             for lane in lanes:
                 left = [Segment(path, own=False) for path in lane.segments()]
-                if left and not self._closed:
-                    self._adopted_lanes.append(lane)
+                if left:
+                    self._adopted_lanes[lane] = len(left)
+                    self._lane_of |= dict.fromkeys(left, lane)
                     self._segments.extend(left)
                     self._orphans += len(left)
                 else:
-                    lane.release()
+                    lane.release(empty=True)
             if self._orphans and self._writing is not None:
                 # What comes now goes to a new segment, behind the adopted ones, so that each has its turn.
                 self._writing.seal(fsync=self._fsync)
             return self._orphans > 0
 
+    @property
+    def wants_look(self) -> bool:
+        """Whether there are orphans to claim, and room for them."""
+        return self.more_orphans and not self._orphans
+
     def read(self, most_events: int, most_bytes: int) -> Found | None:
         """The next events, or what else was found; None if there is nothing. `taken` or `skip` must follow.
 
-        The next segment is begun only when all that was taken of the one before is settled: ask when it is.
+        The next segment is begun only when all that was taken of the one before is settled: ask when it is. Raises
+        OSError when the disk refuses, which may be tried again.
         """
         with self._lock:
             if self._closed:
@@ -168,35 +208,37 @@ class Spool:
             if segment is not None and segment.exhausted:
                 self._remove(segment)
                 segment = None
+            # One's own that were never written to, or whose events all gave way.
+            while segment is None and self._segments and self._segments[0].own and self._segments[0].exhausted:
+                self._remove(self._segments[0])
             if segment is None:
                 if not self._segments or (self._segments[0].own and not self._segments[0].unread):
                     return None
-                self._reading = segment = self._segments[0]
+                segment = self._segments[0]
                 found = self._enter(segment)
+                self._reading = segment
                 if found is not None:
                     return found
             if not segment.unread:
                 return None
             try:
                 return Found(frames=segment.read(most_events, most_bytes), own=segment.own)
-            except OSError:
+            except DamagedError:
                 segment.seal(fsync=False)
+                segment.keep = True
                 return Found(skipped="unreadable")
 
     def _enter(self, segment: Segment) -> Found | None:
         """Look at a whole segment before its first event is read; None if there is nothing to say of it."""
-        try:
-            # Nothing in the segment that is written now can be old enough.
-            expired = segment.sealed and segment.age(self._clock.time_ns()) > self._max_age
-            if segment.own:
-                return Found(skipped="expired") if expired else None
-            count = segment.count()
-        except OSError:
-            return Found(skipped="unreadable")
-        segment.unread = count
+        # Nothing in the segment that is written now can be old enough.
+        age = segment.age(now=self._clock.monotonic(), now_ns=self._clock.time_ns()) if segment.sealed else 0.0
+        if segment.own:
+            return Found(skipped="expired") if age > self._max_age else None
+        segment.unread = count = segment.count()
         return Found(
             adopted=count,
-            skipped="expired" if expired or not count else None,
+            # An empty one has none to skip, and is done with it.
+            skipped="expired" if age > self._max_age or not count else None,
             damaged=(segment.path.name, segment.damaged) if segment.damaged else None,
         )
 
@@ -221,6 +263,8 @@ class Spool:
     def _pass(self, segment: Segment, count: int) -> None:
         if segment.own:
             self._passed += count
+            if self._published == self._passed + self._evicted:
+                self._late = _NEVER
         elif not segment.unread:
             self._orphans -= 1
 
@@ -245,31 +289,45 @@ class Spool:
         if segment is self._reading:
             self._reading = None
         self._segments.remove(segment)
+        lane = self._lane_of.pop(segment, None)
         try:
             segment.remove()
         finally:
-            for lane in [lane for lane in self._adopted_lanes if not lane.segments()]:
-                self._adopted_lanes.remove(lane)
-                lane.release()
+            if lane is not None:
+                self._adopted_lanes[lane] -= 1
+                if not self._adopted_lanes[lane]:
+                    del self._adopted_lanes[lane]
+                    lane.release(empty=not lane.segments())
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Let go of everything: what is settled is deleted, what is not stays for whoever comes next."""
-        with self._lock:
+    def close(self, seconds: float) -> None:
+        """Let go of everything: what is settled is deleted, what is not stays for whoever comes next.
+
+        A disk that hangs may hold the lock; after `seconds`, all of it is left to the end of the process.
+        """
+        if not self._lock.acquire(timeout=seconds):
+            return
+        try:
             if self._closed:
                 return
             self._closed = True
+            self.more_orphans = False
+            own_left = False
             for segment in self._segments:
                 with suppress(OSError):
                     if segment.own and segment.done:
                         segment.remove()
                     else:
+                        own_left |= segment.own
                         segment.close()
-            for lane in (self._lane, *self._adopted_lanes):
-                if lane is not None:
-                    with suppress(OSError):
-                        lane.release()
+            with suppress(OSError):
+                if self._lane is not None:
+                    self._lane.release(empty=not own_left)
+            for lane in self._adopted_lanes:
+                lane.forget()
+        finally:
+            self._lock.release()
 
     def after_fork(self) -> None:
         """In a forked child: close this process's copies of what is the parent's, and begin anew."""
@@ -279,3 +337,12 @@ class Spool:
             if lane is not None:
                 lane.forget()
         self._begin()
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make the names in a folder survive the machine. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -213,3 +213,70 @@ def test_a_collector_may_come_back_on_the_same_port(clock: object) -> None:
         assert transport.send(BODY, seconds=5).status == 200
         assert len(second.requests) == 1
         transport.close()
+
+
+def test_what_an_idle_connection_says_is_no_answer_to_the_next_request() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        said = threading.Event()
+
+        def serve() -> None:
+            first, _ = server.accept()
+            with first:
+                first.recv(100_000)
+                first.sendall(answer + b"first")
+                first.sendall(answer + b"stale")
+                said.set()
+                second, _ = server.accept()
+                with second:
+                    second.recv(100_000)
+                    second.sendall(answer + b"fresh")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        transport = transport_to(f"http://127.0.0.1:{server.getsockname()[1]}", gzip=False)
+        assert transport.send(BODY, seconds=5).body == b"first"
+        assert said.wait(5)
+        assert transport.send(BODY, seconds=5).body == b"fresh"
+        transport.close()
+        thread.join()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    scripted: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(scripted.url.rpartition(":")[2])
+    with socket.socket() as full:
+        # A server that never accepts, its queue full: connecting to it hangs.
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(full.getsockname())
+        stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        missing = (97_000, socket.SOCK_STREAM, 6, "", ("::1", port))
+        found = [missing, (*stream, full.getsockname()), (*stream, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
+        transport = transport_to(scripted.url)
+        assert transport.send(BODY, seconds=3).status == 200
+        transport.close()
+        for one in waiting:
+            one.close()
+
+
+def test_an_aborted_request_is_not_sent_again(transport: HttpTransport, scripted: Collector) -> None:
+    assert transport.send(BODY, seconds=5).status == 200
+    scripted.always = hang
+
+    def abort() -> None:
+        scripted.hanging.wait(10)
+        transport.abort()
+
+    thread = threading.Thread(target=abort)
+    thread.start()
+    with pytest.raises(TransportError):
+        transport.send(BODY, seconds=5)
+    thread.join()
+    assert len(scripted.requests) == 2

@@ -72,7 +72,7 @@ def test_what_is_appended_is_read_in_order_and_then_gone(tmp_path: Path) -> None
     assert drain(spool) == list(range(1, 11))
     assert spool.oldest() > 10
     assert len(files(tmp_path, ".seg")) == 1
-    spool.close()
+    spool.close(1.0)
     assert files(tmp_path) == []
 
 
@@ -92,7 +92,7 @@ def test_the_next_process_adopts_what_is_not_settled(tmp_path: Path) -> None:
     assert found is not None
     spool.settle(found.frames[0].offset)  # three are settled
     assert spool.oldest() == 4
-    spool.close()
+    spool.close(1.0)
 
     heir = make(tmp_path)
     assert heir.look_for_orphans()
@@ -102,7 +102,7 @@ def test_the_next_process_adopts_what_is_not_settled(tmp_path: Path) -> None:
     assert first.adopted == 1  # the first segment held four
     assert drain(heir) == list(range(4, 11))
     assert heir.oldest() > 10
-    heir.close()
+    heir.close(1.0)
     assert files(tmp_path) == []
 
 
@@ -110,7 +110,7 @@ def test_what_is_taken_but_not_settled_is_sent_again(tmp_path: Path) -> None:
     spool = make(tmp_path)
     write(spool, 1, 2)
     assert take(spool) == [1, 2]
-    spool.close()
+    spool.close(1.0)
     heir = make(tmp_path)
     heir.look_for_orphans()
     assert drain(heir) == [1, 2]
@@ -121,7 +121,7 @@ def test_a_lane_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
     write(spool, 1)
     other = make(tmp_path)
     assert not other.look_for_orphans()
-    spool.close()
+    spool.close(1.0)
     assert other.look_for_orphans()
     assert not make(tmp_path).look_for_orphans()
 
@@ -141,33 +141,33 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdin is not None
     assert process.stdout.readline() == "locked\n"
-    assert claim_orphans(tmp_path) == []
+    assert claim_orphans(tmp_path, 9) == ([], False, None)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    [lane] = claim_orphans(tmp_path)
+    [lane], _, _ = claim_orphans(tmp_path, 9)
     assert len(lane.segments()) == 1
     process.stdin.close()
     process.stdout.close()
-    lane.release()
+    lane.release(empty=False)
 
 
 def test_a_lock_on_a_file_that_was_replaced_is_worth_nothing(tmp_path: Path) -> None:
     lane = new_lane(tmp_path, os.urandom)
     lane.path(1).write_bytes(b"")
     [path] = tmp_path.glob("*.lock")
-    lane.release()
+    lane.release(empty=False)
     held = os.open(path, os.O_RDWR)
     path.unlink()
     path.write_bytes(b"")
     assert os.fstat(held).st_ino != path.stat().st_ino
     os.close(held)
-    assert len(claim_orphans(tmp_path)) == 1
+    assert len(claim_orphans(tmp_path, 9)[0]) == 1
 
 
 def test_adopted_events_have_their_turn_between_ones_own(tmp_path: Path) -> None:
     ended = make(tmp_path)
     write(ended, 91, 92)
-    ended.close()
+    ended.close(1.0)
     spool = make(tmp_path)
     write(spool, 1)
     spool.look_for_orphans()
@@ -178,7 +178,7 @@ def test_adopted_events_have_their_turn_between_ones_own(tmp_path: Path) -> None
 def test_a_torn_tail_is_left_out_and_told(tmp_path: Path) -> None:
     spool = make(tmp_path, segment_bytes=10_000)
     write(spool, 1, 2, 3)
-    spool.close()
+    spool.close(1.0)
     [segment] = tmp_path.glob("*.seg")
     with segment.open("ab") as file:
         file.write(b"\x01\x02\x03\x04 half an event")
@@ -188,14 +188,14 @@ def test_a_torn_tail_is_left_out_and_told(tmp_path: Path) -> None:
     assert found is not None
     assert (found.adopted, found.damaged) == (3, (segment.name, 18))
     assert drain(heir) == [1, 2, 3]
-    heir.close()
+    heir.close(1.0)
     assert files(tmp_path) == []
 
 
 def test_a_segment_damaged_in_its_middle_is_put_aside(tmp_path: Path) -> None:
     spool = make(tmp_path, segment_bytes=1_000_000)
     write(spool, *range(1, 10), size=20_000)
-    spool.close()
+    spool.close(1.0)
     [segment] = tmp_path.glob("*.seg")
     data = bytearray(segment.read_bytes())
     data[50_000] ^= 1
@@ -203,26 +203,26 @@ def test_a_segment_damaged_in_its_middle_is_put_aside(tmp_path: Path) -> None:
     heir = make(tmp_path)
     heir.look_for_orphans()
     assert drain(heir) == [1, 2]
-    heir.close()
+    heir.close(1.0)
     assert files(tmp_path) == [segment.with_suffix(".damaged").name]
 
 
 def test_a_segment_of_another_format_is_not_deleted(tmp_path: Path) -> None:
     lane = new_lane(tmp_path, os.urandom)
     lane.path(1).write_bytes(b"kizashi\x02" + bytes(50_000))
-    lane.release()
+    lane.release(empty=False)
     heir = make(tmp_path)
     heir.look_for_orphans()
     assert drain(heir) == []
     assert heir.oldest() > 0
-    heir.close()
+    heir.close(1.0)
     assert len(files(tmp_path, ".damaged")) == 1
 
 
 def test_what_is_too_old_is_passed_over(tmp_path: Path) -> None:
     spool = make(tmp_path)
     write(spool, 1, 2, 3, 4, 5)
-    spool.close()
+    spool.close(1.0)
     first, second = sorted(tmp_path.glob("*.seg"))
     now_ns = SkippingClock().time_ns()
     os.utime(first, ns=(now_ns, now_ns - int((MAX_AGE + 1) * 1e9)))

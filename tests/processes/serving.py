@@ -1,0 +1,91 @@
+"""The shop under a server, with a collector of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPException
+
+from frameworks.server_process import Browser, ServerProcess, until
+from sdk.scripted_collector import Collector, collecting
+
+__all__ = ["GUNICORN", "UWSGI", "Shop", "serving"]
+
+GUNICORN = ("gunicorn", "--config", "python:processes.gunicorn_settings", "--workers", "2", "processes.shop:app")
+UWSGI = (
+    "processes.uwsgi_server",
+    "--http-socket",
+    "127.0.0.1:0",
+    "--processes",
+    "2",
+    "--module",
+    "processes.shop:app",
+    "--disable-logging",
+    # Its other ways to stop let no worker run its exit handlers while a request is on its way out.
+    "--hook-master-start",
+    "unix_signal:15 gracefully_kill_them_all",
+)
+
+
+class Shop:
+    """A running server and what the collector has of it."""
+
+    def __init__(self, server: ServerProcess, collector: Collector) -> None:
+        self.server = server
+        self.collector = collector
+
+    def get(self, path: str) -> tuple[int, bool, int, int]:
+        """Ask over a connection of its own: pid, whether the books balance, tracked and delivered."""
+        with closing(Browser(self.server.url)) as browser:
+            answer = browser.get(path)
+        assert answer.status == 200
+        pid, balanced, tracked, delivered = answer.body.split()
+        return int(pid), balanced == "True", int(tracked), int(delivered)
+
+    def track(self, name: str, count: int) -> set[int]:
+        """Track some events, one request each; the pids of who did."""
+        answers = [self.get(f"/track/{name}") for _ in range(count)]
+        assert all(balanced for _, balanced, _, _ in answers)
+        return {pid for pid, *_ in answers}
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many workers of gunicorn listen to signals: before, it loses them."""
+        until(lambda: self.server.output.count("a worker is ready") >= count, f"{count} workers")
+
+    def end(self, number: int = signal.SIGTERM, *, seconds: float = 15) -> int:
+        """Send the server a signal, and wait until it ended."""
+        os.kill(self.server.process.pid, number)
+        return self.server.process.wait(seconds)
+
+    def end_gracefully(self) -> None:
+        """As `end`, for uWSGI: a worker that is about to finish a request may see only with the next one that it is
+        to stop."""
+
+        def ended() -> bool:
+            with suppress(OSError, HTTPException), closing(Browser(self.server.url)) as browser:
+                browser.get("/")
+            return self.server.process.poll() is not None
+
+        os.kill(self.server.process.pid, signal.SIGTERM)
+        until(ended, "the end of uWSGI")
+
+    def arrived(self) -> Counter[str]:
+        """How often each name was sent, whether the collector had it or not."""
+        return Counter(event["name"] for request in self.collector.requests for event in request.events)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many events are stored."""
+        until(lambda: len(self.collector.stored) >= count, f"{count} events at the collector")
+
+
+@contextmanager
+def serving(*command: str, **environment: str) -> Iterator[Shop]:
+    """Run a server, kill what is left of it in the end."""
+    with (
+        collecting() as collector,
+        ServerProcess(*command, environment={"SINK": collector.url, **environment}) as server,
+    ):
+        yield Shop(server, collector)
