@@ -25,7 +25,7 @@ from kizashi._limits import (
 )
 from kizashi_schemas import MINOR_UNITS
 
-__all__ = ["ACTOR", "SESSION", "SOURCE", "Call", "Given", "Record", "capture"]
+__all__ = ["ACTOR", "MORE", "SESSION", "SOURCE", "Call", "Given", "Record", "capture"]
 
 Given = tuple[
     object, object, object, object, object, object, object, object, object, object, object, object
@@ -62,11 +62,11 @@ class Record(Struct, gc=False):
     now_ns: int
     ambient: Ambient
     size: int
-    says: int = 0
-    """Which of ACTOR, SESSION and SOURCE a sealed call says itself, added up."""
+    says: int
+    """Which of ACTOR, SESSION and SOURCE a sealed call says itself, added up; MORE where there is more to look at."""
 
 
-ACTOR, SESSION, SOURCE = 1, 2, 4
+ACTOR, SESSION, SOURCE, MORE = 1, 2, 4, 8
 
 # Upper estimates for CPython 3.11 and later; a test holds them against tracemalloc.
 _SEALED_BYTES = 256
@@ -128,6 +128,7 @@ def capture(given: Given, now_ns: int, ambient: Ambient) -> Record:
                 if source is not None:
                     says |= SOURCE
                 if time is not None or key is not None:
+                    says |= MORE
                     time, key = keep_time(time), keep_scalar(key)
                     size += _TIME_BYTES + weigh(key)
                 return Record(call, time, key, now_ns, ambient, size, says)
@@ -153,7 +154,7 @@ def _keep(given: Given, now_ns: int, ambient: Ambient) -> Record:
         time = keep_time(time)
         size += _TIME_BYTES + weigh(time)
     *own, key = scalars
-    return Record(Call(*own, *mappings), time, key, now_ns, ambient, size)
+    return Record(Call(*own, *mappings), time, key, now_ns, ambient, size, MORE)
 
 
 def keep_time(time: object) -> object:

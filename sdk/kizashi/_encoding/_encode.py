@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import UNSET, Struct
 
-from kizashi._capture import ACTOR, SESSION, SOURCE, Ambient, Call, Record, merged
+from kizashi._capture import ACTOR, MORE, SESSION, SOURCE, Ambient, Call, Record, merged
 from kizashi._encoding._fields import (
     check_adjust,
     check_consent,
@@ -75,25 +75,21 @@ class Encoder:
         rests: dict[int, bytes | None] = {}
         for place, record in enumerate(records):
             try:
-                call = record.call
-                if type(call) is bytes and record.time is None and record.idempotency_key is None:
-                    if record.ambient is not last:
-                        last = record.ambient
-                        rests = self._rests(last)
-                    says = record.says
-                    if says not in rests:
-                        rests[says] = self._rest(last, says)
-                    rest = rests[says]
-                    if rest is not None:
-                        millis = record.now_ns // 1_000_000
-                        if millis == now and ids.count < MOST_COUNT:
-                            ids.count += 1
-                        else:
-                            ids.advance(millis)
-                            now, head, tail = millis, b'{"id":"' + ids.head, b'%b","time":%d,' % (ids.tail, millis)
-                        body = b"%b%03x%b%b%b" % (head, ids.count, tail, rest, call[1:])
+                if record.ambient is not last:
+                    last = record.ambient
+                    rests = self._rests(last)
+                says = record.says
+                if says not in rests:
+                    rests[says] = self._rest(last, says)
+                rest = rests[says]
+                if rest is not None:
+                    millis = record.now_ns // 1_000_000
+                    if millis == now and ids.count < MOST_COUNT:
+                        ids.count += 1
                     else:
-                        body, now = self._compose(record), -1
+                        ids.advance(millis)
+                        now, head, tail = millis, b'{"id":"' + ids.head, b'%b","time":%d,' % (ids.tail, millis)
+                    body = b"%b%03x%b%b%b" % (head, ids.count, tail, rest, record.call[1:])  # type: ignore[index]  # sealed
                 else:
                     body, now = self._compose(record), -1
                 if len(body) > MAX_EVENT_BYTES:
@@ -115,6 +111,8 @@ class Encoder:
 
     def _rest(self, around: Ambient, says: int) -> bytes | None:
         """What the context and the client's own source add to a call that says so much itself."""
+        if says & MORE:
+            return None
         source = merged(self._source, around.source)
         if (says & SOURCE and source is not None) or not (says & ACTOR or around.actor is not None):
             return None  # two sources must be merged, and an event needs an actor: both are for the long way
