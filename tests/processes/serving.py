@@ -27,6 +27,9 @@ UWSGI = (
     # Its other ways to stop let no worker run its exit handlers while a request is on its way out.
     "--hook-master-start",
     "unix_signal:15 gracefully_kill_them_all",
+    # A worker that does not see the signal is ended after this, and not after a minute.
+    "--worker-reload-mercy",
+    "10",
 )
 
 

@@ -244,8 +244,9 @@ def look(number, frame):
     kizashi.track("mv_signal", actor="v-1")
     seen.append(kizashi.stats().balanced)
     kizashi.flush(0.01)
+    signal.setitimer(signal.ITIMER_REAL, 0.001)  # not before: on a slow machine, handlers would interrupt handlers
 signal.signal(signal.SIGALRM, look)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+signal.setitimer(signal.ITIMER_REAL, 0.001)
 calls = 0
 while len(seen) < 100:
     kizashi.track("mv_a", actor="v-1")
