@@ -13,17 +13,14 @@ from kizashi_collector.analysis import (
     evaluate_funnel,
     summarize,
 )
-from kizashi_collector.store._log import SqliteLog, scan
+from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import SummaryReport
+from kizashi_collector.store._scan import adjustments, events_between, last_receipt, receipts
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
 
 __all__ = ["LogAnswers"]
-
-_ADJUSTMENTS = "adjust IS NOT NULL AND time <= ?"
-_RECEIPTS = "SELECT received_at, time FROM events WHERE imported = 0 AND received_at > ? AND received_at <= ?"
-_LAST_RECEIPT = "SELECT max(received_at) FROM events WHERE imported = 0 AND received_at <= ?"
 
 
 class LogAnswers:
@@ -36,14 +33,14 @@ class LogAnswers:
         """The summary of the interval; see Answers.summary."""
 
         def question(connection: sqlite3.Connection, patience: Patience) -> SummaryReport:
-            events = scan(connection, "adjust IS NULL AND time > ? AND time <= ?", (interval.start, interval.end))
-            worth = Worth(plan, scan(connection, _ADJUSTMENTS, (interval.as_of,)))
-            since = interval.as_of - FRESHNESS_SPAN_MS
-            last_receipt = connection.execute(_LAST_RECEIPT, (interval.as_of,)).fetchone()[0]
-            receipts = connection.execute(_RECEIPTS, (since, interval.as_of))
+            texts, as_of = self._log.texts, interval.as_of
+            events = events_between(connection, texts, interval.start, interval.end, patience)
+            worth = Worth(plan, adjustments(connection, as_of))
+            received = receipts(connection, texts, as_of - FRESHNESS_SPAN_MS, as_of, patience)
+            last = last_receipt(connection, texts, as_of)
             return SummaryReport(
                 summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience),
-                complete_until(receipts, last_receipt=last_receipt, as_of=interval.as_of),
+                complete_until(received, last_receipt=last, as_of=as_of),
             )
 
         return await self._log.read(question)
@@ -55,8 +52,8 @@ class LogAnswers:
         since = -1 if funnel.one_at_a_time else interval.start
 
         def question(connection: sqlite3.Connection, patience: Patience) -> FunnelFigures:
-            events = scan(connection, "adjust IS NULL AND time > ? AND time <= ?", (since, interval.as_of))
-            worth = Worth(plan, scan(connection, _ADJUSTMENTS, (interval.as_of,)))
+            events = events_between(connection, self._log.texts, since, interval.as_of, patience)
+            worth = Worth(plan, adjustments(connection, interval.as_of))
             zone = plan.timezone if plan is not None else "UTC"
             return evaluate_funnel(
                 events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience

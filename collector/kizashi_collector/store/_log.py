@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -16,13 +16,15 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.store._chunks import Chunks
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Candidate, NameSeen, Outcome, RejectedRow, StoreError
-from kizashi_collector.store._rows import COLUMNS, from_row
+from kizashi_collector.store._scan import newest
 from kizashi_collector.store._schema import log_migrations
+from kizashi_collector.store._texts import Texts
 from kizashi_collector.store._writer import CommitReport, Writer
 
-__all__ = ["SqliteLog", "scan"]
+__all__ = ["SqliteLog"]
 
 _READERS = 2
 # SQLite asks the progress handler after so many steps of its virtual machine, some tenths of a millisecond.
@@ -37,6 +39,9 @@ class SqliteLog:
     `max_pending` bounds the events that wait; beyond it `append` raises StoreBusyError. `query_seconds` bounds each
     question. Opening raises StoreError when the folder cannot be used or another process owns it.
     """
+
+    texts: Texts
+    """The texts that the log has numbers for."""
 
     def __init__(
         self,
@@ -54,10 +59,12 @@ class SqliteLog:
         self._readers: list[sqlite3.Connection] = []
         try:
             connection = self._open()
-        except (sqlite3.Error, OSError) as error:
+            chunks = Chunks(connection, folder / "ids")
+        except (sqlite3.Error, OSError, StoreError) as error:
             os.close(self._lock)
             raise StoreError(f"cannot open {self.path}: {error}; check the volume's space and rights") from error
-        self._writer = Writer(connection, max_pending=max_pending, on_commit=on_commit)
+        self.texts = chunks.texts
+        self._writer = Writer(connection, chunks, max_pending=max_pending, on_commit=on_commit)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="kizashi-read")
 
     def _open(self) -> sqlite3.Connection:
@@ -133,8 +140,7 @@ class SqliteLog:
 
     async def newest(self, limit: int) -> list[LoggedEvent]:
         """The events received last; see Log.newest."""
-        sql = f"SELECT {COLUMNS} FROM events ORDER BY seq DESC LIMIT ?"  # noqa: S608  # a constant
-        return await self.read(lambda connection, _: [from_row(row) for row in connection.execute(sql, (limit,))])
+        return await self.read(lambda connection, _: newest(connection, self.texts, limit))
 
     async def rejected(self, limit: int) -> tuple[list[RejectedRow], dict[str, int]]:
         """The events rejected last; see Log.rejected."""
@@ -154,8 +160,10 @@ class SqliteLog:
 
     async def names(self) -> list[NameSeen]:
         """The names in the log; see Log.names."""
-        sql = "SELECT name, count(*), max(time) FROM events WHERE adjust IS NULL GROUP BY name ORDER BY name"
-        return await self.read(lambda connection, _: [NameSeen(*row) for row in connection.execute(sql)])
+        sql = "SELECT name, count, last_time FROM names"
+        rows = await self.read(lambda connection, _: connection.execute(sql).fetchall())
+        seen = [NameSeen(self.texts.name_of(name), count, last_time) for name, count, last_time in rows]
+        return sorted(seen, key=lambda one: one.name)
 
     async def last_plan(self) -> bytes | None:
         """The canonical form of the plan that was applied last, or None."""
@@ -189,9 +197,3 @@ def _own(folder: Path) -> int:
         os.close(lock)
         raise StoreError(f"{folder} belongs to another running collector; stop it, or use another --data") from None
     return lock
-
-
-def scan(connection: sqlite3.Connection, condition: str, parameters: Sequence[object]) -> Iterator[LoggedEvent]:
-    """Events of the log for which a constant SQL condition holds, in no particular order."""
-    sql = f"SELECT {COLUMNS} FROM events WHERE {condition}"  # noqa: S608  # callers pass constants
-    return map(from_row, connection.execute(sql, tuple(parameters)))

@@ -15,41 +15,40 @@ log_migrations = Migrations("log")
 key_migrations = Migrations("keys")
 
 
-@log_migrations(name="2026-11-20 events, rejected, plans")
+@log_migrations(name="2026-11-20 chunks, rejected, plans")
 def _first(db: Database) -> None:
+    db.create_table("logs", {"history": str}, strict=True)
+    # Names this log for what is derived from it and kept beside it: another log's is not taken for its own.
+    db.execute("INSERT INTO logs (history) VALUES (lower(hex(randomblob(16))))")
     db.create_table(
-        "events",
+        "chunks",
         {
-            "seq": int,
-            "id": str,
-            "name": str,
-            "time": int,
-            "received_at": int,
-            "shift": int,
-            "actor": str,
-            "value": int,
-            "currency": str,
-            "currency_defaulted": int,
-            "order_id": str,
-            "session": str,
-            "adjust": str,
-            "source": str,
-            "properties": str,
-            "consent": str,
-            "imported": int,
+            "first": int,
+            "count": int,
+            "first_time": int,
+            "last_time": int,
+            "first_received": int,
+            "last_received": int,
+            "body": bytes,
         },
-        pk="seq",
-        not_null={"id", "name", "time", "received_at", "shift", "currency_defaulted", "imported"},
+        pk="first",
+        not_null={"count", "first_time", "last_time", "first_received", "last_received", "body"},
         strict=True,
     )
-    db.execute("CREATE UNIQUE INDEX events_id ON events(id)")
+    db.execute("CREATE INDEX chunks_time ON chunks(last_time, first_time)")
+    db.execute("CREATE INDEX chunks_received ON chunks(last_received, first_received)")
+    db.execute("CREATE TABLE texts (kind INT, number INT, text TEXT, PRIMARY KEY (kind, number)) WITHOUT ROWID, STRICT")
     # Adjustments share (name, order) with their original, so that only plain events are once by it.
     db.execute(
-        "CREATE UNIQUE INDEX events_order ON events(order_id, name) WHERE order_id IS NOT NULL AND adjust IS NULL"
+        "CREATE TABLE orders (order_id TEXT, name INT, seq INT NOT NULL, PRIMARY KEY (order_id, name)) "
+        "WITHOUT ROWID, STRICT"
     )
-    db.execute("CREATE INDEX events_adjust ON events(time) WHERE adjust IS NOT NULL")
-    db.execute("CREATE INDEX events_time ON events(time)")
-    db.execute("CREATE INDEX events_received ON events(received_at, time) WHERE imported = 0")
+    db.create_table(
+        "adjustments", {"seq": int, "time": int, "event": bytes}, pk="seq", not_null={"time", "event"}, strict=True
+    )
+    db.create_table(
+        "names", {"name": int, "count": int, "last_time": int}, pk="name", not_null={"count", "last_time"}, strict=True
+    )
     db.create_table(
         "rejected",
         {"seq": int, "received_at": int, "id": str, "code": str, "message": str, "body": bytes},

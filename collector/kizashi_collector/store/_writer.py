@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from kizashi_collector.store._chunks import Chunks
 from kizashi_collector.store._protocol import Candidate, Outcome, StoreBusyError, StoreError
-from kizashi_collector.store._rows import INSERT, to_row
 from kizashi_collector.store._verdicts import Judge
 
 __all__ = ["MAX_REJECTED", "CommitReport", "Writer"]
@@ -69,9 +69,15 @@ class Writer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, *, max_pending: int, on_commit: Callable[[CommitReport], None]
+        self,
+        connection: sqlite3.Connection,
+        chunks: Chunks,
+        *,
+        max_pending: int,
+        on_commit: Callable[[CommitReport], None],
     ) -> None:
         self.connection = connection
+        self._chunks = chunks
         self.pending = 0
         self.trouble: str | None = None
         self._max_pending = max_pending
@@ -107,6 +113,7 @@ class Writer:
         """Finish what waits, and close the connection."""
         self._queue.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await asyncio.get_running_loop().run_in_executor(None, self._chunks.close)
         self.connection.close()
 
     # -- in the thread ------------------------------------------------------------------------------------------------
@@ -148,12 +155,14 @@ class Writer:
         candidates = [candidate for batch in batches for candidate in batch.candidates]
         began, changes = time.perf_counter(), self.connection.total_changes
         try:
-            outcomes = self._transaction(lambda connection: _keep(connection, candidates))
+            outcomes = self._transaction(lambda connection: _keep(connection, self._chunks, candidates))
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
+            self._chunks.given_up()
             self.trouble = f"cannot write: {error}"
             _log.error("cannot write: %s; check the volume's space and rights", error)
             _answer([(batch.waiter, StoreError(self.trouble)) for batch in batches])
             return
+        self._chunks.committed()
         # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
         if not candidates or self.connection.total_changes > changes:
             self.trouble = None
@@ -197,11 +206,11 @@ def _answer(answers: Sequence[tuple[_Waiter, object]]) -> None:
         _log.debug("a transaction finished after its event loop")
 
 
-def _keep(connection: sqlite3.Connection, candidates: Sequence[Candidate]) -> list[Outcome]:
+def _keep(connection: sqlite3.Connection, chunks: Chunks, candidates: Sequence[Candidate]) -> list[Outcome]:
     """Judge the candidates, insert the accepted, keep the rejected; in the open transaction."""
-    judge = Judge(connection, candidates)
+    judge = Judge(connection, candidates, chunks)
     outcomes = [judge.judge(candidate) for candidate in candidates]
-    connection.executemany(INSERT, map(to_row, judge.accepted))
+    chunks.add(connection, judge.accepted)
     rejected = [
         (candidate.received_at, candidate.id, outcome.code, outcome.message, candidate.body)
         for candidate, outcome in zip(candidates, outcomes, strict=True)

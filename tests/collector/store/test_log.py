@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -110,7 +111,7 @@ async def test_a_failed_transaction_keeps_nothing_and_the_log_recovers(tmp_path:
     # A full disk, as SQLite tells it: no page may be added.
     pages = log._writer.connection.execute("PRAGMA page_count").fetchone()[0]
     log._writer.connection.execute(f"PRAGMA max_page_count = {pages}")
-    large = candidate(2, properties={f"p{n}": "x" * 5_000 for n in range(10)})
+    large = candidate(2, properties={f"p{n}": os.urandom(2_500).hex() for n in range(10)})
     with pytest.raises(StoreError, match="full"):
         await log.append([candidate(3), large])
     assert "full" in (log._writer.trouble or "")
@@ -147,7 +148,7 @@ async def test_a_database_of_the_first_release_is_migrated_once(tmp_path: Path) 
     connection = sqlite3.connect(tmp_path / "log.db")
     applied = connection.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall()
     connection.close()
-    assert applied == [("log", "2026-11-20 events, rejected, plans")]
+    assert applied == [("log", "2026-11-20 chunks, rejected, plans")]
 
 
 async def test_what_waits_is_written_before_it_closes(tmp_path: Path) -> None:

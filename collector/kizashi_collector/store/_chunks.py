@@ -1,0 +1,164 @@
+"""The chunks of a log as its writer sees them: which ids and orders are stored, and how events are added."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from sqlite3 import Connection
+
+import msgspec
+
+from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.store._chunk import Chunk, encode_chunk, summary_of
+from kizashi_collector.store._seen import SeenIds
+from kizashi_collector.store._texts import Texts
+
+__all__ = ["Chunks", "decode_adjustment"]
+
+_CACHED = 32
+_BATCH = 256
+_MARKS = ", ".join("?" * _BATCH)
+_BY_SEQ = "SELECT first, count, body FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_KNOWN_ORDERS = f"SELECT name, order_id, seq FROM orders WHERE order_id IN ({_MARKS})"  # noqa: S608  # only `?` go in
+_ADD_NAME = (
+    "INSERT INTO names (name, count, last_time) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
+    "SET count = count + excluded.count, last_time = max(last_time, excluded.last_time)"
+)
+
+decode_adjustment = msgspec.msgpack.Decoder(LoggedEvent).decode
+
+
+class Chunks:
+    """Adds events to the log and finds those that are there. For the writer's thread.
+
+    Events are numbered from 1 in the order of storing. `add` belongs to the open transaction; `committed` or
+    `given_up` must follow its end.
+    """
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self.texts = Texts(connection)
+        self._cache: OrderedDict[int, Chunk] = OrderedDict()
+        self._added: list[LoggedEvent] = []
+        self._unsaved = 0
+        row = connection.execute("SELECT max(first + count - 1) FROM chunks").fetchone()
+        self._last: int = row[0] or 0
+        (history,) = connection.execute("SELECT history FROM logs").fetchone()
+        self._seen = SeenIds(folder, history=history, newest=self._last)
+        for first, count, body in connection.execute(
+            "SELECT first, count, body FROM chunks WHERE first + count > ? ORDER BY first", (self._seen.covered + 1,)
+        ):
+            skip = max(0, self._seen.covered + 1 - first)
+            self._seen.add(first + skip, Chunk(body, count, self.texts).ids()[skip:])
+
+    def close(self) -> None:
+        """Let go of the index's files and thread."""
+        self._seen.close()
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+
+    def with_ids(self, connection: Connection, ids: Sequence[str]) -> Iterator[LoggedEvent]:
+        """The stored events that have one of these ids."""
+        wanted = set(ids)
+        candidates = sorted({seq for found in self._seen.find(ids) for seq in found})
+        for event in self._at(connection, candidates):
+            if event.id in wanted:
+                yield event
+
+    def with_orders(self, connection: Connection, orders: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+        """Name, order and number of the stored events, adjustments aside, that have one of these orders."""
+        ordered = sorted(set(orders))
+        for start in range(0, len(ordered), _BATCH):
+            # Of one length, so that SQLite compiles the query once; the last order fills up.
+            batch = ordered[start : start + _BATCH]
+            for name, order, seq in connection.execute(_KNOWN_ORDERS, batch + [batch[-1]] * (_BATCH - len(batch))):
+                yield self.texts.name_of(name), order, seq
+
+    def at(self, connection: Connection, seq: int) -> LoggedEvent | None:
+        """The event with this number, if it is still there."""
+        return next(self._at(connection, [seq]), None)
+
+    def _at(self, connection: Connection, seqs: Sequence[int]) -> Iterator[LoggedEvent]:
+        """The events with these numbers, in ascending order; what is not there any more is left out."""
+        first, chunk, places = 0, None, list[int]()
+        for seq in seqs:
+            if chunk is None or seq >= first + chunk.count:
+                if chunk is not None and places:
+                    yield from chunk.events(places)
+                found = self._chunk_of(connection, seq)
+                places = []
+                if found is None:
+                    continue
+                first, chunk = found
+            if seq < first + chunk.count:
+                places.append(seq - first)
+        if chunk is not None and places:
+            yield from chunk.events(places)
+
+    def _chunk_of(self, connection: Connection, seq: int) -> tuple[int, Chunk] | None:
+        for first, chunk in self._cache.items():
+            if first <= seq < first + chunk.count:
+                self._cache.move_to_end(first)
+                return first, chunk
+        row = connection.execute(_BY_SEQ, (seq,)).fetchone()
+        if row is None:
+            return None
+        first, count, body = row
+        self._cache[first] = chunk = Chunk(body, count, self.texts)
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
+        return first, chunk
+
+    # -- adding -------------------------------------------------------------------------------------------------------
+
+    def add(self, connection: Connection, events: Sequence[LoggedEvent]) -> None:
+        """Write the events in the open transaction. Raises OverflowError for numbers that no column holds."""
+        self._added = list(events)
+        if not events:
+            return
+        first, summary, body = self._last + 1, summary_of(events), encode_chunk(events, self.texts)
+        connection.execute(
+            "INSERT INTO chunks (first, count, first_time, last_time, first_received, last_received, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(first, summary.count, summary.first_time, summary.last_time),
+                *(summary.first_received, summary.last_received, body),
+            ),
+        )
+        plain = [(seq, event) for seq, event in enumerate(events, first) if event.adjust is None]
+        orders = [(event.order, self.texts.name(event.name), seq) for seq, event in plain if event.order is not None]
+        if orders:
+            connection.executemany("INSERT INTO orders (order_id, name, seq) VALUES (?, ?, ?)", orders)
+        if len(plain) < len(events):
+            connection.executemany(
+                "INSERT INTO adjustments (seq, time, event) VALUES (?, ?, ?)",
+                [
+                    (seq, event.time, msgspec.msgpack.encode(event))
+                    for seq, event in enumerate(events, first)
+                    if event.adjust is not None
+                ],
+            )
+        self._count_names(connection, [event for _, event in plain])
+        self._unsaved = self.texts.save(connection)
+
+    def _count_names(self, connection: Connection, events: Sequence[LoggedEvent]) -> None:
+        counts = Counter(event.name for event in events)
+        latest: dict[str, int] = {}
+        for event in events:
+            if event.time > latest.get(event.name, -1):
+                latest[event.name] = event.time
+        rows = [(self.texts.name(name), count, latest[name]) for name, count in counts.items()]
+        connection.executemany(_ADD_NAME, rows)
+
+    def committed(self) -> None:
+        """What was added is durable."""
+        added, self._added = self._added, []
+        self.texts.saved(self._unsaved)
+        self._unsaved = 0
+        if added:
+            self._seen.add(self._last + 1, [event.id for event in added])
+            self._last += len(added)
+
+    def given_up(self) -> None:
+        """What was added is not in the log: the transaction failed."""
+        self._added, self._unsaved = [], 0
