@@ -28,6 +28,7 @@ __all__ = ["Chunk", "Summary", "encode_chunk", "summary_of"]
 _LEVEL = 1
 _ID_CHARACTERS = 36
 _ID_BYTES = 16
+_DASHES = (8, 13, 18, 23)
 _ADJUSTS: tuple[Literal["restate", "retract"] | None, ...] = (None, "restate", "retract")
 _NO_VALUE = -1
 
@@ -107,7 +108,7 @@ def _flags(event: LoggedEvent) -> int:
 
 
 def _or_none(column: list[str | None]) -> list[str | None]:
-    return column if any(column) else []
+    return [] if column.count(None) == len(column) else column
 
 
 def _or_empty(column: list[bytes]) -> list[bytes]:
@@ -116,14 +117,20 @@ def _or_empty(column: list[bytes]) -> list[bytes]:
 
 def _pack_ids(ids: list[str]) -> bytes | list[str]:
     """Canonical UUIDs as their 16 bytes each, byte by byte of all of them, since those made together begin alike."""
+    if set(map(len, ids)) != {_ID_CHARACTERS}:
+        return ids
     joined = "".join(ids)
-    if len(joined) != _ID_CHARACTERS * len(ids) or not joined.isascii():
+    digits = joined.replace("-", "")
+    if len(digits) != 2 * _ID_BYTES * len(ids) or not digits.isascii():
+        return ids
+    dashes = "-" * len(ids)
+    if any(joined[place::_ID_CHARACTERS] != dashes for place in _DASHES):
         return ids
     try:
-        data = bytes.fromhex(joined.replace("-", ""))
+        data = bytes.fromhex(digits)
     except ValueError:
         return ids
-    if len(data) != _ID_BYTES * len(ids) or _ids_of(data) != ids:
+    if data.hex() != digits:  # capitals are other ids
         return ids
     return np.frombuffer(data, dtype=np.uint8).reshape(len(ids), _ID_BYTES).T.tobytes()
 
