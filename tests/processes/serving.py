@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException
+from pathlib import Path
 
 from frameworks.server_process import Browser, ServerProcess, until
 from sdk.scripted_collector import Collector, collecting
@@ -58,21 +60,28 @@ class Shop:
         """Wait until so many workers of gunicorn listen to signals: before, it loses them."""
         until(lambda: self.server.output.count("a worker is ready") >= count, f"{count} workers")
 
-    def end(self, number: int = signal.SIGTERM, *, seconds: float = 15) -> int:
-        """Send the server a signal, and wait until it ended."""
+    def end(self, number: int = signal.SIGTERM, *, seconds: float = 45) -> int:
+        """Send the server a signal, and wait until it ended: gunicorn's own patience with a worker that has just begun,
+        and missed the signal, is half a minute."""
         os.kill(self.server.process.pid, number)
         return self.server.process.wait(seconds)
 
     def end_gracefully(self) -> None:
         """As `end`, for uWSGI: a worker that is about to finish a request may see only with the next one that it is
-        to stop."""
+        to stop, and on a busy machine its master sometimes tells only one of two workers."""
+        master = self.server.process.pid
+        told_again_at = time.monotonic() + 5
 
         def ended() -> bool:
+            if time.monotonic() > told_again_at:
+                with suppress(OSError):
+                    for worker in Path(f"/proc/{master}/task/{master}/children").read_text().split():
+                        os.kill(int(worker), signal.SIGHUP)
             with suppress(OSError, HTTPException), closing(Browser(self.server.url)) as browser:
                 browser.get("/")
             return self.server.process.poll() is not None
 
-        os.kill(self.server.process.pid, signal.SIGTERM)
+        os.kill(master, signal.SIGTERM)
         until(ended, "the end of uWSGI")
 
     def arrived(self) -> Counter[str]:
