@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ import msgspec
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunk import Chunk, encode_chunk, summary_of
+from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._seen import SeenIds
 from kizashi_collector.store._texts import Texts
 
 __all__ = ["Chunks", "decode_adjustment"]
 
+_log = logging.getLogger("kizashi.store")
 _CACHED = 32
 _BATCH = 256
 _MARKS = ", ".join("?" * _BATCH)
@@ -41,6 +44,7 @@ class Chunks:
         self._cache: OrderedDict[int, Chunk] = OrderedDict()
         self._added: list[LoggedEvent] = []
         self._unsaved = 0
+        self._broken: str | None = None
         row = connection.execute("SELECT max(first + count - 1) FROM chunks").fetchone()
         self._last: int = row[0] or 0
         (history,) = connection.execute("SELECT history FROM logs").fetchone()
@@ -58,7 +62,9 @@ class Chunks:
     # -- finding ------------------------------------------------------------------------------------------------------
 
     def with_ids(self, connection: Connection, ids: Sequence[str]) -> Iterator[LoggedEvent]:
-        """The stored events that have one of these ids."""
+        """The stored events that have one of these ids. Raises StoreError where the index does not know all of them."""
+        if self._broken is not None:
+            raise StoreError(f"the index of ids failed: {self._broken}; a restart makes it again")
         wanted = set(ids)
         candidates = sorted({seq for found in self._seen.find(ids) for seq in found})
         for event in self._at(connection, candidates):
@@ -155,9 +161,14 @@ class Chunks:
         added, self._added = self._added, []
         self.texts.saved(self._unsaved)
         self._unsaved = 0
-        if added:
-            self._seen.add(self._last + 1, [event.id for event in added])
-            self._last += len(added)
+        if not added:
+            return
+        first, self._last = self._last + 1, self._last + len(added)
+        try:
+            self._seen.add(first, [event.id for event in added])
+        except Exception as error:  # noqa: BLE001 - they are durable; but no later one may be taken for new by mistake
+            self._broken = str(error) or type(error).__name__
+            _log.critical("the index of ids failed: %s; nothing is stored until a restart makes it again", self._broken)
 
     def given_up(self) -> None:
         """What was added is not in the log: the transaction failed."""

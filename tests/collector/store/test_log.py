@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -157,3 +158,34 @@ async def test_what_waits_is_written_before_it_closes(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     await log.close()
     assert [(await task)[0].verdict for task in waiting] == ["accepted"] * 50
+
+
+async def test_nothing_is_stored_that_an_index_with_a_gap_could_take_for_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SqliteLog(tmp_path)
+    with monkeypatch.context() as patched:
+
+        def fail(*_: object) -> None:
+            raise MemoryError("no room for more ids")
+
+        patched.setattr(log._writer._chunks._seen, "add", fail)
+        # It is durable, and so it is acknowledged.
+        assert [outcome.verdict for outcome in await log.append([candidate(1)])] == ["accepted"]
+    with pytest.raises(StoreError, match="no room for more ids; a restart"):
+        await log.append([candidate(1)])
+    await log.close()
+    log = SqliteLog(tmp_path)
+    assert [outcome.verdict for outcome in await log.append([candidate(1), candidate(2)])] == ["duplicate", "accepted"]
+    await log.close()
+
+
+async def test_an_index_that_was_lost_is_made_again_from_the_log(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    await log.append([candidate(number) for number in range(300)])
+    await log.close()
+    shutil.rmtree(tmp_path / "ids")
+    log = SqliteLog(tmp_path)
+    outcomes = await log.append([candidate(number) for number in range(301)])
+    assert [outcome.verdict for outcome in outcomes] == ["duplicate"] * 300 + ["accepted"]
+    await log.close()
