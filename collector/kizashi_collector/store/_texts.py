@@ -5,7 +5,7 @@ The table grows with what is new and never changes, so that a number means the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from sqlite3 import Connection
 
 import msgspec
@@ -104,10 +104,6 @@ class Texts:
         """The source that was split."""
         shared = self._sources[number]
         return {**shared, **_decode(rest)} if rest else shared
-
-    def names_of(self, numbers: Iterable[int]) -> list[str]:
-        """The names that have these numbers."""
-        return [self._texts[_NAMES][number] for number in numbers]
 
 
 _IS_DIMENSION = frozenset(DIMENSIONS)

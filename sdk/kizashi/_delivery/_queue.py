@@ -13,11 +13,11 @@ from msgspec import Struct
 from kizashi._capture import Record
 from kizashi._clock import Clock
 from kizashi._delivery._batch import EVENT_BYTES, Batch
+from kizashi._delivery._bell import NEVER, Bell
 from kizashi._stats import Stats
 
-__all__ = ["Bell", "Queue", "Slice", "Watcher"]
+__all__ = ["Queue", "Slice", "Watcher"]
 
-_NEVER = sys.maxsize
 _NOTHING = Batch([], [])
 _FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -34,29 +34,6 @@ class Watcher(Struct, frozen=True, eq=False):
 
     target: int
     wake: Callable[[], None]
-
-
-class Bell:
-    """What a thread waits for: a number of things, or a nudge. All its methods want the queue's lock held."""
-
-    def __init__(self, lock: threading.RLock) -> None:
-        self.condition = threading.Condition(lock)
-        self.wake_at = _NEVER
-        self.nudged = False
-
-    def ring(self) -> None:
-        """End the wait that is under way, or the next one."""
-        self.nudged = True
-        self.condition.notify()
-
-    def sleep(self, clock: Clock, seconds: float | None, *, there: Callable[[], int], wake_at: int) -> None:
-        """Wait until `wake_at` things are there, a ring, or the end of `seconds`, whichever comes first."""
-        # In this order: who adds a thing without the lock looks at wake_at afterwards; one of the two sees the other.
-        self.wake_at = wake_at
-        if not self.nudged and there() < wake_at:
-            clock.wait(self.condition, seconds)
-        self.wake_at = _NEVER
-        self.nudged = False
 
 
 class Queue:
@@ -140,7 +117,7 @@ class Queue:
     def _wake(self) -> None:
         with self.lock:
             self._captured_bell.condition.notify()
-            self._captured_bell.wake_at = _NEVER
+            self._captured_bell.wake_at = NEVER
 
     def refuse(self, reason: str) -> str:
         """Count a call that never came in as tracked and dropped; return the reason."""

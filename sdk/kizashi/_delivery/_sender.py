@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never
@@ -12,6 +11,7 @@ from kizashi._config import Options
 from kizashi._delivery._answers import Judged, Refused, Unanswered, read_answer
 from kizashi._delivery._backoff import Backoff, read_retry_after
 from kizashi._delivery._batch import Batch
+from kizashi._delivery._bell import NEVER
 from kizashi._delivery._queue import Queue
 from kizashi._delivery._report import Report
 from kizashi._delivery._scribe import SLICE, Scribe
@@ -30,7 +30,6 @@ LOOK_SECONDS = 10.0
 # Halving the largest batch down to one event takes twelve refusals. More in a row, with nothing accepted in between,
 # mean that not an event is at fault but the way there.
 _BISECTION = 13
-_NEVER = sys.maxsize
 _A_MOMENT = 0.02
 
 
@@ -94,7 +93,7 @@ class Sender:
                 pause = max(0.0, min(pause, until - self._clock.monotonic()))
             self._report.outage(f"internal error, {type(error).__name__}", self._queue.held, pause)
             self._not_before = self._clock.monotonic() + pause
-            self._sleep(self._not_before, until, captured=SLICE, waiting=_NEVER)
+            self._sleep(self._not_before, until, captured=SLICE, waiting=NEVER)
 
     def _turn(self, until: float | None, scribe: Scribe | None) -> None:
         """Encode what was captured, then send one batch if it is time, else sleep until it may be."""
@@ -122,7 +121,7 @@ class Sender:
             self._idle(now, until)
         elif now < self._not_before:
             # Encoded events are smaller than what captured ones keep alive: an outage is sat out in that form.
-            self._sleep(self._not_before, until, captured=SLICE, waiting=_NEVER)
+            self._sleep(self._not_before, until, captured=SLICE, waiting=NEVER)
         elif waiting >= self._options.batch_size or hurrying or (self._due is not None and now >= self._due):
             self._due = now
             self._deliver(until)
