@@ -31,6 +31,17 @@ from kizashi_schemas._funnels import (
     check_funnel,
     check_keys,
 )
+from kizashi_schemas._limits import (
+    CONSENT_KEYS,
+    ID_CHARACTERS,
+    LEAST_INTEGER,
+    MOST_INTEGER,
+    MOST_UNITS,
+    PROPERTY_KEYS,
+    SOURCE_CHARACTERS,
+    SOURCE_KEYS,
+    TEXT_CHARACTERS,
+)
 from kizashi_schemas._listings import (
     EventListing,
     FunnelListing,
@@ -66,14 +77,23 @@ from kizashi_schemas._time import (
 )
 
 __all__ = [
+    "CONSENT_KEYS",
     "DAY_MS",
+    "ID_CHARACTERS",
+    "LEAST_INTEGER",
     "MAX_DURATION_MS",
     "MAX_EVENT_BYTES",
     "MAX_MICROS",
     "MAX_TIME_MS",
     "MICROS",
     "MINOR_UNITS",
+    "MOST_INTEGER",
+    "MOST_UNITS",
     "NAME_PATTERN",
+    "PROPERTY_KEYS",
+    "SOURCE_CHARACTERS",
+    "SOURCE_KEYS",
+    "TEXT_CHARACTERS",
     "Attribution",
     "Batch",
     "BatchAnswer",

@@ -7,6 +7,16 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from kizashi_schemas._limits import (
+    CONSENT_KEYS,
+    ID_CHARACTERS,
+    MOST_UNITS,
+    PROPERTY_KEYS,
+    SOURCE_CHARACTERS,
+    SOURCE_KEYS,
+    TEXT_CHARACTERS,
+)
+
 __all__ = [
     "MAX_EVENT_BYTES",
     "NAME_PATTERN",
@@ -28,7 +38,7 @@ NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
 _WHOLE_NAME = NAME_PATTERN.removesuffix("$") + r"\Z"
 _name = re.compile(_WHOLE_NAME)
 Name = Annotated[str, Meta(pattern=_WHOLE_NAME)]
-Key200 = Annotated[str, Meta(min_length=1, max_length=200)]
+Key200 = Annotated[str, Meta(min_length=1, max_length=TEXT_CHARACTERS)]
 Instant = Annotated[
     int | str,
     Meta(
@@ -44,7 +54,7 @@ MoneyValue = Annotated[
         "decimals than the currency has",
         extra_json_schema={
             "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": 10_000_000_000},
+                {"type": "number", "minimum": 0, "maximum": MOST_UNITS},
                 {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
                 {"type": "null"},
             ]
@@ -64,7 +74,9 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     `value` stays raw, so that money is read from the text that was sent and never through a float.
     """
 
-    id: Annotated[str, Meta(min_length=1, max_length=64, description="Chosen by the client; an id counts once")]
+    id: Annotated[
+        str, Meta(min_length=1, max_length=ID_CHARACTERS, description="Chosen by the client; an id counts once")
+    ]
     name: Name
     time: Instant
     actor: Annotated[Key200 | None, Meta(description="Who did it; needed unless `adjust` is given")] = None
@@ -75,9 +87,11 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     adjust: Annotated[
         Literal["restate", "retract"] | None, Meta(description="Changes the worth of the event with this (name, order)")
     ] = None
-    source: Annotated[dict[Name, Annotated[str, Meta(max_length=500)]], Meta(max_length=32)] | None = None
-    properties: Annotated[dict[Name, Scalar], Meta(max_length=64)] | None = None
-    consent: Annotated[dict[Name, bool], Meta(max_length=32)] | None = None
+    source: (
+        Annotated[dict[Name, Annotated[str, Meta(max_length=SOURCE_CHARACTERS)]], Meta(max_length=SOURCE_KEYS)] | None
+    ) = None
+    properties: Annotated[dict[Name, Scalar], Meta(max_length=PROPERTY_KEYS)] | None = None
+    consent: Annotated[dict[Name, bool], Meta(max_length=CONSENT_KEYS)] | None = None
 
 
 class Batch(Struct, kw_only=True, omit_defaults=True, frozen=True):

@@ -12,15 +12,23 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from kizashi_collector.analysis import LoggedEvent, PropertyValue
 from kizashi_collector.ingest._decode import Format
-from kizashi_schemas import MAX_EVENT_BYTES, MAX_TIME_MS, MINOR_UNITS, is_name
+from kizashi_schemas import (
+    ID_CHARACTERS,
+    MAX_EVENT_BYTES,
+    MAX_TIME_MS,
+    MINOR_UNITS,
+    MOST_UNITS,
+    PROPERTY_KEYS,
+    SOURCE_CHARACTERS,
+    SOURCE_KEYS,
+    TEXT_CHARACTERS,
+    is_name,
+)
 from kizashi_schemas.plan import Plan
 
 __all__ = ["UsualEvents"]
 
-_MOST_UNITS = 10**10
 _MICROS = 10**6
-_ID_CHARACTERS, _TEXT_CHARACTERS, _SOURCE_CHARACTERS = 64, 200, 500
-_SOURCE_KEYS, _PROPERTY_KEYS = 32, 64
 _INFINITY = float("inf")
 # Names and keys that were found well-formed, within a bound: a sender that makes them up without end fills nothing.
 _MOST_KNOWN = 10_000
@@ -87,12 +95,12 @@ class UsualEvents:
         if (
             (name not in _known and not _is_known(name))
             or (self._planned is not None and name not in self._planned)
-            or not 0 < len(event.id) <= _ID_CHARACTERS
-            or not 0 < len(event.actor) <= _TEXT_CHARACTERS
+            or not 0 < len(event.id) <= ID_CHARACTERS
+            or not 0 < len(event.actor) <= TEXT_CHARACTERS
             or not 0 <= event.time <= MAX_TIME_MS
             or not self._earliest <= time <= self._latest
-            or (event.order is not None and not 0 < len(event.order) <= _TEXT_CHARACTERS)
-            or (event.session is not None and not 0 < len(event.session) <= _TEXT_CHARACTERS)
+            or (event.order is not None and not 0 < len(event.order) <= TEXT_CHARACTERS)
+            or (event.session is not None and not 0 < len(event.session) <= TEXT_CHARACTERS)
             or (currency is not None and currency not in self._currencies)
             or (source is not None and not _is_source(source))
             or (properties is not None and not _are_properties(properties))
@@ -102,7 +110,7 @@ class UsualEvents:
         if type(value) is int:
             if currency is None:
                 currency, defaulted = self._default, True
-            if currency is None or not 0 <= value <= _MOST_UNITS:
+            if currency is None or not 0 <= value <= MOST_UNITS:
                 return None
             micros = value * _MICROS
         return LoggedEvent(
@@ -136,16 +144,16 @@ def _are_known(keys: dict[str, str] | dict[str, PropertyValue]) -> bool:
 
 
 def _is_source(source: dict[str, str]) -> bool:
-    if len(source) > _SOURCE_KEYS or not _are_known(source):
+    if len(source) > SOURCE_KEYS or not _are_known(source):
         return False
     for text in source.values():  # noqa: SIM110 - all() with a generator takes three times as long
-        if len(text) > _SOURCE_CHARACTERS:
+        if len(text) > SOURCE_CHARACTERS:
             return False
     return True
 
 
 def _are_properties(properties: dict[str, PropertyValue]) -> bool:
-    if len(properties) > _PROPERTY_KEYS or not _are_known(properties):
+    if len(properties) > PROPERTY_KEYS or not _are_known(properties):
         return False
     for item in properties.values():  # noqa: SIM110 - as above
         if type(item) is float and not -_INFINITY < item < _INFINITY:

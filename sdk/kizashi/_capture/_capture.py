@@ -16,14 +16,14 @@ from msgspec import Struct
 from kizashi._capture._context import Ambient
 from kizashi._capture._keep import MOST_CHARACTERS, keep_mapping, keep_scalar, weigh
 from kizashi._capture._known import is_source, known_names
-from kizashi._limits import (
+from kizashi_schemas import (
     LEAST_INTEGER,
+    MINOR_UNITS,
     MOST_INTEGER,
     MOST_UNITS,
     PROPERTY_KEYS,
     TEXT_CHARACTERS,
 )
-from kizashi_schemas import MINOR_UNITS
 
 __all__ = ["ACTOR", "MORE", "SESSION", "SOURCE", "Call", "Given", "Record", "capture"]
 

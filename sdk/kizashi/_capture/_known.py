@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kizashi._limits import SOURCE_CHARACTERS, SOURCE_KEYS
+from kizashi_schemas import SOURCE_CHARACTERS, SOURCE_KEYS
 
 __all__ = ["is_source", "known_names"]
 

@@ -15,19 +15,17 @@ from msgspec import UNSET, Raw, UnsetType
 
 from kizashi._capture import is_source, known_names
 from kizashi._errors import UsageError
-from kizashi._limits import (
+from kizashi_schemas import (
     CONSENT_KEYS,
     LEAST_INTEGER,
+    MINOR_UNITS,
     MOST_INTEGER,
     MOST_UNITS,
+    NAME_PATTERN,
     PROPERTY_KEYS,
     SOURCE_CHARACTERS,
     SOURCE_KEYS,
     TEXT_CHARACTERS,
-)
-from kizashi_schemas import (
-    MINOR_UNITS,
-    NAME_PATTERN,
     MoneyError,
     TimeError,
     format_micros,

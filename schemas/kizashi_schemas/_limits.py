@@ -1,9 +1,10 @@
-"""What the wire allows, as far as the SDK looks at it before the collector does."""
+"""What the wire allows: said once, for what describes it, what sends it and what receives it."""
 
 from __future__ import annotations
 
 __all__ = [
     "CONSENT_KEYS",
+    "ID_CHARACTERS",
     "LEAST_INTEGER",
     "MOST_INTEGER",
     "MOST_UNITS",
@@ -15,6 +16,7 @@ __all__ = [
 
 SOURCE_KEYS, PROPERTY_KEYS, CONSENT_KEYS = 32, 64, 32
 SOURCE_CHARACTERS = 500
+ID_CHARACTERS = 64
 TEXT_CHARACTERS = 200
 """Of an actor, an order, a session."""
 
