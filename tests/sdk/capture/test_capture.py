@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import tracemalloc
+from collections.abc import Callable
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -71,16 +73,21 @@ def test_a_record_is_charged_for_no_less_than_it_takes(fields: dict[str, object]
             return take(number, **own)
 
     fresh(0)
+    # The least of some measurements: what other threads of the process take meanwhile is counted too.
+    taken, records = min((_measured(fresh) for _ in range(3)), key=itemgetter(0))
+    charged = sum(record.size for record in records)
+    assert taken <= charged
+    assert charged < 4 * taken
+
+
+def _measured(fresh: Callable[[int], Record]) -> tuple[int, list[Record]]:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         records = [fresh(number) for number in range(1_000, 1_500)]
-        taken = tracemalloc.get_traced_memory()[0] - before
+        return tracemalloc.get_traced_memory()[0] - before, records
     finally:
         tracemalloc.stop()
-    charged = sum(record.size for record in records)
-    assert taken <= charged
-    assert charged < 4 * taken
 
 
 def _anew(value: object) -> object:
