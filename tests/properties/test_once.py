@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store import Candidate, Outcome, Refusal, SqliteLog
+from kizashi_collector.store import Candidate, EventColumns, Outcome, Refusal, SqliteLog
 
 events = st.builds(
     LoggedEvent,
@@ -73,15 +74,29 @@ class Model:
         return currency and all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
-async def through_the_log(batches: list[list[Candidate]]) -> tuple[list[list[Outcome]], list[LoggedEvent]]:
+def grouped(batch: list[Candidate]) -> list[EventColumns | Candidate]:
+    """What nothing was found against as columns, as the usual events come; adjustments never do."""
+    parts: list[EventColumns | Candidate] = []
+    for candidate in batch:
+        event = candidate.event
+        if event is None or candidate.refusal is not None or event.adjust is not None:
+            parts.append(candidate)
+        elif parts and isinstance(parts[-1], EventColumns):
+            parts[-1].append(event)
+        else:
+            parts.append(EventColumns.of([event]))
+    return parts
+
+
+async def through_the_log(batches: list[list[Candidate]]) -> tuple[list[Sequence[Outcome]], list[LoggedEvent]]:
     with tempfile.TemporaryDirectory() as folder:
         log = SqliteLog(Path(folder))
         try:
             half = len(batches) // 2
-            first = await asyncio.gather(*(log.append(batch) for batch in batches[:half]))
+            first = await asyncio.gather(*(log.append(grouped(batch)) for batch in batches[:half]))
             await log.close()
             log = SqliteLog(Path(folder))
-            second = await asyncio.gather(*(log.append(batch) for batch in batches[half:]))
+            second = await asyncio.gather(*(log.append(grouped(batch)) for batch in batches[half:]))
             return [*first, *second], (await log.newest(1_000))[::-1]
         finally:
             await log.close()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.ingest._amounts import json_number, msgpack_number
 from kizashi_collector.ingest._decode import Format, decode_event, decode_id, to_json
 from kizashi_collector.ingest._usual import UsualEvents
-from kizashi_collector.store import Candidate, Refusal
+from kizashi_collector.store import Candidate, EventColumns, Refusal
 from kizashi_schemas import (
     MAX_EVENT_BYTES,
     MAX_TIME_MS,
@@ -23,7 +24,6 @@ from kizashi_schemas import (
     check_minor,
     format_duration,
     format_time,
-    is_decimal,
     parse_amount,
     parse_time,
 )
@@ -35,7 +35,6 @@ FUTURE_TOLERANCE_MS = 10 * 60 * 1000
 """A time further ahead of the collector's clock than this is refused."""
 
 _FIELD = re.compile(r"(?:`\$\.|required field `)([a-z_]+)")
-_value_from_msgpack = msgspec.msgpack.Decoder(int | float | str | None)
 
 
 class _FormError(Exception):
@@ -73,15 +72,16 @@ class Checker:
             latest=received_at + FUTURE_TOLERANCE_MS,
         )
 
-    def check(self, raw: Raw) -> Candidate:
-        """Return the candidate for one raw event. Raises BadBodyError where it is not well-formed at all."""
-        usual = self._usual.read(raw)
-        if usual is not None:
-            return Candidate(event=usual, refusal=None, id=usual.id, body=b"", received_at=self._received_at)
-        return self.check_in_full(raw)
+    def check(self, raws: Sequence[Raw]) -> Sequence[EventColumns | Candidate]:
+        """Return what some raw events are for the log, in their order; best USUAL_EVENTS at a time.
+
+        Raises BadBodyError where one is not well-formed at all.
+        """
+        usual = self._usual.read(raws)
+        return [usual] if usual is not None else [self.check_in_full(raw) for raw in raws]
 
     def check_in_full(self, raw: Raw) -> Candidate:
-        """Do as `check`, rule by rule."""
+        """Return one event as a candidate, checked rule by rule."""
         try:
             event = self._read(raw)
         except _FormError as error:
@@ -143,7 +143,7 @@ class Checker:
         if event.value is UNSET:
             return None
         try:
-            text = _json_number(event.value) if self._kind == "json" else _msgpack_number(event.value)
+            text = json_number(event.value) if self._kind == "json" else msgpack_number(event.value)
             return None if text is None else parse_amount(text)
         except MoneyError as error:
             raise _FormError(error.code, str(error)) from None
@@ -212,36 +212,6 @@ def _misshapen(error: msgspec.ValidationError) -> _FormError:
             f"{match[1]}: write a lower-case letter, then letters, digits and underscores, at most 64 in all{what}",
         )
     return _FormError(f"bad_{match[1]}", f"{match[1]}: {message[:1].lower()}{message[1:]}")
-
-
-def _json_number(raw: Raw) -> str | None:
-    """The text of a number, as it was sent. JSON's own syntax has been checked with the body."""
-    text = bytes(raw).decode()
-    if text == "null":
-        return None
-    if text.startswith('"'):
-        content: str = msgspec.json.decode(text)
-        return _decimal_text(content)
-    if text[0] not in "-0123456789":
-        raise MoneyError(f'value {text[:40]} is neither a number nor a decimal string; send 1200 or "12.50"')
-    return text
-
-
-def _msgpack_number(raw: Raw) -> str | None:
-    """The text of a number; a float becomes the shortest text that reads back as the same float."""
-    try:
-        value = _value_from_msgpack.decode(raw)
-    except msgspec.DecodeError:
-        raise MoneyError('value is neither a number nor a decimal string; send 1200 or "12.50"') from None
-    if value is None:
-        return None
-    return _decimal_text(value) if isinstance(value, str) else repr(value)
-
-
-def _decimal_text(content: str) -> str:
-    if not is_decimal(content):
-        raise MoneyError(f'value {content[:40]!r} is not a plain decimal; write digits and a point, such as "12.50"')
-    return content
 
 
 def _finite(properties: Mapping[str, str | int | float | bool | None]) -> Mapping[str, str | int | float | bool | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -12,12 +13,11 @@ from kizashi_collector.ingest._check import Checker
 from kizashi_collector.ingest._clock import TRUSTED_WITHIN_MS, Clock
 from kizashi_collector.ingest._decode import BadBodyError, Format, decode_batch
 from kizashi_collector.ingest._plan_book import PlanBook
-from kizashi_collector.store import Candidate, Log, Outcome
+from kizashi_collector.ingest._usual import USUAL_EVENTS
+from kizashi_collector.store import ACCEPTED, Candidate, EventColumns, Log, Outcome
 from kizashi_schemas import BatchAnswer, KizashiError, RawBatch, TimeError, Verdict, parse_time
 
 __all__ = ["Ingest", "IngestReport", "TooManyEventsError"]
-
-_SLICE = 100
 
 
 class TooManyEventsError(KizashiError):
@@ -70,14 +70,14 @@ class Ingest:
             imported=batch.import_,
             retention=self._retention or (plan.retention if plan is not None else None),
         )
-        candidates: list[Candidate] = []
-        for start in range(0, len(batch.events), _SLICE):
+        parts: list[EventColumns | Candidate] = []
+        for start in range(0, len(batch.events), USUAL_EVENTS):
             if start:
                 await asyncio.sleep(0)  # other requests get their turn between slices
-            candidates += [checker.check(raw) for raw in batch.events[start : start + _SLICE]]
-        outcomes = await self._log.append(candidates) if candidates else []
+            parts += checker.check(batch.events[start : start + USUAL_EVENTS])
+        outcomes = await self._log.append(parts) if parts else []
         self._on_batch(IngestReport(outcomes, shift))
-        return _answer(candidates, outcomes)
+        return _answer(parts, outcomes)
 
     def _shift(self, batch: RawBatch, received_at: int) -> int:
         if batch.sent_at is None:
@@ -89,16 +89,17 @@ class Ingest:
         return difference if abs(difference) > TRUSTED_WITHIN_MS and self._clock.trusted else 0
 
 
-def _answer(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> BatchAnswer:
+def _answer(parts: Sequence[EventColumns | Candidate], outcomes: Sequence[Outcome]) -> BatchAnswer:
+    accepted = outcomes.count(ACCEPTED)
+    if accepted == len(outcomes):
+        return BatchAnswer(accepted=accepted, duplicates=0, rejected=0, verdicts=[])
+    ids = chain.from_iterable(part.id if isinstance(part, EventColumns) else (part.id,) for part in parts)
     verdicts = [
-        Verdict(index=index, id=candidate.id, verdict=outcome.verdict, code=outcome.code, message=outcome.message)
-        for index, (candidate, outcome) in enumerate(zip(candidates, outcomes, strict=True))
+        Verdict(index=index, id=event_id, verdict=outcome.verdict, code=outcome.code, message=outcome.message)
+        for index, (event_id, outcome) in enumerate(zip(ids, outcomes, strict=True))
         if outcome.verdict != "accepted"
     ]
-    counts = Counter(outcome.verdict for outcome in outcomes)
+    counts = Counter(verdict.verdict for verdict in verdicts)
     return BatchAnswer(
-        accepted=counts["accepted"],
-        duplicates=counts["duplicate"],
-        rejected=counts["rejected"],
-        verdicts=verdicts,
+        accepted=accepted, duplicates=counts["duplicate"], rejected=counts["rejected"], verdicts=verdicts
     )

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from kizashi_collector.analysis import LoggedEvent, PropertyValue
 from kizashi_collector.store._columns import Integers, pack_integers, unpack_integers
+from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._texts import Texts
 
 if sys.version_info >= (3, 14):
@@ -25,22 +26,24 @@ else:
 
 __all__ = ["Chunk", "Summary", "encode_chunk", "summary_of"]
 
-_LEVEL = 1
+# A checksum of the content costs next to nothing, and reading what a disk has damaged fails instead of lying.
+_OPTIONS = {int(zstd.CompressionParameter.compression_level): 1, int(zstd.CompressionParameter.checksum_flag): 1}
 _ID_CHARACTERS = 36
 _ID_BYTES = 16
 _DASHES = (8, 13, 18, 23)
 _ADJUSTS: tuple[Literal["restate", "retract"] | None, ...] = (None, "restate", "retract")
 _NO_VALUE = -1
-
-_properties = msgspec.json.Decoder(dict[str, PropertyValue]).decode
-_consent = msgspec.json.Decoder(dict[str, bool]).decode
-_encode_json = msgspec.json.Encoder().encode
-_NOTHING: dict[str, PropertyValue] = {}
+_NO_PROPERTIES: dict[str, PropertyValue] = {}
 _NO_CONSENT: dict[str, bool] = {}
+
+_decode_sources = msgspec.json.Decoder(list[dict[str, str] | None]).decode
+_decode_properties = msgspec.json.Decoder(list[dict[str, PropertyValue]]).decode
+_decode_consents = msgspec.json.Decoder(list[dict[str, bool]]).decode
+_encode_json = msgspec.json.Encoder().encode
 
 
 class _Body(Struct, array_like=True):
-    """The columns of a chunk on disk. New ones are added at the end, with a default."""
+    """The columns of a chunk on disk; an empty one holds nothing. New ones are added at the end, with a default."""
 
     names: Integers
     times: Integers
@@ -54,9 +57,10 @@ class _Body(Struct, array_like=True):
     actors: list[str | None]
     orders: list[str | None]
     sessions: list[str | None]
-    rests: list[bytes]
-    properties: list[bytes]
-    consents: list[bytes]
+    # As JSON, which holds whole numbers of any size, and is read only where an event is.
+    rests: bytes
+    properties: bytes
+    consents: bytes
 
 
 _encode_body = msgspec.msgpack.Encoder().encode
@@ -73,46 +77,52 @@ class Summary(Struct, frozen=True):
     last_received: int
 
 
-def summary_of(events: Sequence[LoggedEvent]) -> Summary:
+def summary_of(events: EventColumns) -> Summary:
     """The summary of a chunk of these events, of which there is one at least."""
-    times, received = [event.time for event in events], [event.received_at for event in events]
+    times, received = events.time, events.received_at
     return Summary(len(events), min(times), max(times), min(received), max(received))
 
 
-def encode_chunk(events: Sequence[LoggedEvent], texts: Texts) -> bytes:
+def encode_chunk(events: EventColumns, texts: Texts) -> bytes:
     """The events as bytes. Raises OverflowError for numbers beyond 64 bits."""
-    sources = [texts.source(event.source) for event in events]
+    count = len(events)
+    sources, rests = texts.sources(events.source)
     body = _Body(
-        names=pack_integers([texts.name(event.name) for event in events]),
-        times=pack_integers([event.time for event in events]),
-        received=pack_integers([event.received_at for event in events]),
-        shifts=pack_integers([event.shift for event in events]),
-        values=pack_integers([_NO_VALUE if event.value is None else event.value for event in events]),
-        currencies=pack_integers([texts.currency(event.currency) for event in events]),
-        flags=pack_integers([_flags(event) for event in events]),
-        sources=pack_integers([number for number, _ in sources]),
-        ids=_pack_ids([event.id for event in events]),
-        actors=[event.actor for event in events],
-        orders=_or_none([event.order for event in events]),
-        sessions=_or_none([event.session for event in events]),
-        rests=_or_empty([rest for _, rest in sources]),
-        properties=_or_empty([_encode_json(event.properties) if event.properties else b"" for event in events]),
-        consents=_or_empty([_encode_json(event.consent) if event.consent else b"" for event in events]),
+        names=pack_integers(texts.names(events.name)),
+        times=pack_integers(events.time),
+        received=pack_integers(events.received_at),
+        shifts=pack_integers(events.shift),
+        values=pack_integers([_NO_VALUE if value is None else value for value in events.value]),
+        currencies=pack_integers(texts.currencies(events.currency)),
+        flags=_pack_flags(events),
+        sources=pack_integers(sources),
+        ids=_pack_ids(events.id),
+        actors=events.actor,
+        orders=_or_none(events.order),
+        sessions=_or_none(events.session),
+        rests=b"" if rests.count(None) == count else _encode_json(rests),
+        properties=_encode_json(events.properties) if any(events.properties) else b"",
+        consents=_encode_json(events.consent) if any(events.consent) else b"",
     )
-    data: bytes = zstd.compress(_encode_body(body), _LEVEL)
+    data: bytes = zstd.compress(_encode_body(body), options=_OPTIONS)
     return data
 
 
-def _flags(event: LoggedEvent) -> int:
-    return event.imported + 2 * event.currency_defaulted + 4 * _ADJUSTS.index(event.adjust)
+def _pack_flags(events: EventColumns) -> Integers:
+    if not (any(events.imported) or any(events.currency_defaulted) or any(events.adjust)):
+        return Integers(0, 0, b"")
+    return pack_integers(
+        [
+            imported + 2 * defaulted + 4 * _ADJUSTS.index(adjust)
+            for imported, defaulted, adjust in zip(
+                events.imported, events.currency_defaulted, events.adjust, strict=True
+            )
+        ]
+    )
 
 
 def _or_none(column: list[str | None]) -> list[str | None]:
     return [] if column.count(None) == len(column) else column
-
-
-def _or_empty(column: list[bytes]) -> list[bytes]:
-    return column if any(column) else []
 
 
 def _pack_ids(ids: list[str]) -> bytes | list[str]:
@@ -186,10 +196,10 @@ class Chunk:
         names, times, received = self._list(body.names), self._list(body.times), self._list(body.received)
         shifts, values, currencies = self._list(body.shifts), self._list(body.values), self._list(body.currencies)
         flags, sources = self._list(body.flags), self._list(body.sources)
+        rests = _decode_sources(body.rests) if body.rests else None
+        properties = _decode_properties(body.properties) if body.properties else None
+        consents = _decode_consents(body.consents) if body.consents else None
         for at in range(self.count) if places is None else places:
-            rest = body.rests[at] if body.rests else b""
-            properties = body.properties[at] if body.properties else b""
-            consent = body.consents[at] if body.consents else b""
             yield LoggedEvent(
                 id=ids[at],
                 name=texts.name_of(names[at]),
@@ -201,9 +211,9 @@ class Chunk:
                 order=body.orders[at] if body.orders else None,
                 session=body.sessions[at] if body.sessions else None,
                 adjust=_ADJUSTS[flags[at] >> 2],
-                source=texts.source_of(sources[at], rest),
-                properties=_properties(properties) if properties else _NOTHING,
-                consent=_consent(consent) if consent else _NO_CONSENT,
+                source=texts.source_of(sources[at], rests[at] if rests else None),
+                properties=properties[at] if properties else _NO_PROPERTIES,
+                consent=consents[at] if consents else _NO_CONSENT,
                 shift=shifts[at],
                 imported=bool(flags[at] & 1),
                 currency_defaulted=bool(flags[at] & 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -12,6 +13,7 @@ import msgspec
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunk import Chunk, encode_chunk, summary_of
+from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._seen import SeenIds
 from kizashi_collector.store._texts import Texts
@@ -42,7 +44,7 @@ class Chunks:
     def __init__(self, connection: Connection, folder: Path) -> None:
         self.texts = Texts(connection)
         self._cache: OrderedDict[int, Chunk] = OrderedDict()
-        self._added: list[LoggedEvent] = []
+        self._added: Sequence[str] = ()
         self._unsaved = 0
         self._broken: str | None = None
         row = connection.execute("SELECT max(first + count - 1) FROM chunks").fetchone()
@@ -117,10 +119,10 @@ class Chunks:
 
     # -- adding -------------------------------------------------------------------------------------------------------
 
-    def add(self, connection: Connection, events: Sequence[LoggedEvent]) -> None:
+    def add(self, connection: Connection, events: EventColumns) -> None:
         """Write the events in the open transaction. Raises OverflowError for numbers that no column holds."""
-        self._added = list(events)
-        if not events:
+        self._added = events.id
+        if not events.id:
             return
         first, summary, body = self._last + 1, summary_of(events), encode_chunk(events, self.texts)
         connection.execute(
@@ -131,45 +133,52 @@ class Chunks:
                 *(summary.first_received, summary.last_received, body),
             ),
         )
-        plain = [(seq, event) for seq, event in enumerate(events, first) if event.adjust is None]
-        orders = [(event.order, self.texts.name(event.name), seq) for seq, event in plain if event.order is not None]
-        if orders:
-            connection.executemany("INSERT INTO orders (order_id, name, seq) VALUES (?, ?, ?)", orders)
-        if len(plain) < len(events):
+        adjusts = [at for at, adjust in enumerate(events.adjust) if adjust is not None] if any(events.adjust) else []
+        if adjusts:
             connection.executemany(
                 "INSERT INTO adjustments (seq, time, event) VALUES (?, ?, ?)",
+                [(first + at, events.time[at], msgspec.msgpack.encode(events.event(at))) for at in adjusts],
+            )
+        if events.order.count(None) < len(events):
+            connection.executemany(
+                "INSERT INTO orders (order_id, name, seq) VALUES (?, ?, ?)",
                 [
-                    (seq, event.time, msgspec.msgpack.encode(event))
-                    for seq, event in enumerate(events, first)
-                    if event.adjust is not None
+                    (order, self.texts.name(name), first + at)
+                    for at, (order, name, adjust) in enumerate(
+                        zip(events.order, events.name, events.adjust, strict=True)
+                    )
+                    if order is not None and adjust is None
                 ],
             )
-        self._count_names(connection, [event for _, event in plain])
+        self._count_names(connection, events)
         self._unsaved = self.texts.save(connection)
 
-    def _count_names(self, connection: Connection, events: Sequence[LoggedEvent]) -> None:
-        counts = Counter(event.name for event in events)
+    def _count_names(self, connection: Connection, events: EventColumns) -> None:
+        names, times = events.name, events.time
+        if any(events.adjust):
+            plain = [adjust is None for adjust in events.adjust]
+            names, times = list(compress(names, plain)), list(compress(times, plain))
         latest: dict[str, int] = {}
-        for event in events:
-            if event.time > latest.get(event.name, -1):
-                latest[event.name] = event.time
-        rows = [(self.texts.name(name), count, latest[name]) for name, count in counts.items()]
+        for name, time in zip(names, times, strict=True):
+            if time > latest.get(name, -1):
+                latest[name] = time
+        rows = [(self.texts.name(name), count, latest[name]) for name, count in Counter(names).items()]
         connection.executemany(_ADD_NAME, rows)
 
     def committed(self) -> None:
         """What was added is durable."""
-        added, self._added = self._added, []
+        added, self._added = self._added, ()
         self.texts.saved(self._unsaved)
         self._unsaved = 0
         if not added:
             return
         first, self._last = self._last + 1, self._last + len(added)
         try:
-            self._seen.add(first, [event.id for event in added])
+            self._seen.add(first, added)
         except Exception as error:  # noqa: BLE001 - they are durable; but no later one may be taken for new by mistake
             self._broken = str(error) or type(error).__name__
             _log.critical("the index of ids failed: %s; nothing is stored until a restart makes it again", self._broken)
 
     def given_up(self) -> None:
         """What was added is not in the log: the transaction failed."""
-        self._added, self._unsaved = [], 0
+        self._added, self._unsaved = (), 0

@@ -17,6 +17,7 @@ from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunks import Chunks
+from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Candidate, NameSeen, Outcome, RejectedRow, StoreError
 from kizashi_collector.store._scan import newest
@@ -82,9 +83,9 @@ class SqliteLog:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    async def append(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+    async def append(self, parts: Sequence[EventColumns | Candidate]) -> Sequence[Outcome]:
         """Keep what is new; see Log.append."""
-        return await self._writer.append(candidates)
+        return await self._writer.append(parts)
 
     async def add_plan(self, plan_id: str, canonical: bytes, applied_at: int) -> None:
         """Append a plan to the history of plans. Raises StoreError."""

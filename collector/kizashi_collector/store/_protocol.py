@@ -8,10 +8,12 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from kizashi_collector.analysis import FunnelFigures, Interval, LoggedEvent, Summary
+from kizashi_collector.store._event_columns import EventColumns
 from kizashi_schemas import Funnel, KizashiError
 from kizashi_schemas.plan import Plan
 
 __all__ = [
+    "ACCEPTED",
     "Answers",
     "Candidate",
     "Log",
@@ -71,6 +73,10 @@ class Outcome(Struct, frozen=True):
     message: str | None = None
 
 
+ACCEPTED = Outcome("accepted")
+"""The outcome of every event that was plainly accepted."""
+
+
 class RejectedRow(Struct, frozen=True, kw_only=True):
     """A rejected event as it is kept."""
 
@@ -99,10 +105,12 @@ class SummaryReport(Struct, frozen=True):
 class Log(Protocol):
     """The durable log of events. What it acknowledges is on disk."""
 
-    async def append(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        """Keep what is new and return one outcome for each candidate, once all of it is durable.
+    async def append(self, parts: Sequence[EventColumns | Candidate]) -> Sequence[Outcome]:
+        """Keep what is new and return one outcome for each event, once all of it is durable.
 
-        Raises StoreBusyError or StoreError, and then nothing was kept.
+        Columns hold events that nothing was found against; every other one comes as a candidate, in its place. An
+        event that was plainly accepted has ACCEPTED itself as its outcome. The caller leaves the parts alone. Raises
+        StoreBusyError or StoreError, and then nothing was kept.
         """
 
     async def newest(self, limit: int) -> list[LoggedEvent]:

@@ -5,7 +5,8 @@ The table grows with what is new and never changes, so that a number means the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from sqlite3 import Connection
 
 import msgspec
@@ -18,6 +19,7 @@ DIMENSIONS = ("campaign", "campaign_id", "ad_group", "keyword", "creative", "cha
 MOST_SOURCES = 500_000
 """So many different sources are numbered. Whoever makes up campaigns without end fills no memory with them."""
 
+_MOST_SHAPES, _MOST_REMEMBERED = 200, 20_000
 _NAMES, _CURRENCIES, _SOURCES = 0, 1, 2
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _NOTHING: Mapping[str, str] = {}
@@ -34,6 +36,7 @@ class Texts:
         self._numbers: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self._sources: list[Mapping[str, str]] = [_NOTHING]
         self._by_values: dict[tuple[str | None, ...], int] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._unsaved: list[tuple[int, int, str]] = []
         for kind, number, text in connection.execute("SELECT kind, number, text FROM texts ORDER BY kind, number"):
             self._place(kind, number, text)
@@ -68,29 +71,65 @@ class Texts:
         """The number of an event's name."""
         return self._numbers[_NAMES].get(text) or self._number(_NAMES, text)
 
-    def currency(self, text: str | None) -> int:
-        """The number of a currency."""
-        if text is None:
-            return 0
+    def names(self, texts: Sequence[str]) -> list[int]:
+        """The numbers of the names of many events."""
+        numbers = self._numbers[_NAMES]
+        try:
+            return [numbers[text] for text in texts]
+        except KeyError:
+            return [self.name(text) for text in texts]
+
+    def currencies(self, texts: Sequence[str | None]) -> list[int]:
+        """The numbers of the currencies of many events."""
+        different = set(texts)
+        numbers = {text: 0 if text is None else self._currency(text) for text in different}
+        return [0] * len(texts) if different == {None} else [numbers[text] for text in texts]
+
+    def _currency(self, text: str) -> int:
         return self._numbers[_CURRENCIES].get(text) or self._number(_CURRENCIES, text)
 
-    def source(self, source: Mapping[str, str]) -> tuple[int, bytes]:
-        """The number of a source's dimensions, and the rest of it as JSON; empty for none."""
-        if not source:
-            return 0, b""
+    def sources(self, sources: Sequence[Mapping[str, str]]) -> tuple[list[int], list[Mapping[str, str] | None]]:
+        """The number of each source's dimensions, and what else it says, if anything."""
+        numbers: list[int] = []
+        rests: list[Mapping[str, str] | None] = []
+        shape = self._shape(())
+        for source in sources:
+            # Those of one sender say the same things in the same order.
+            if (keys := tuple(source)) != shape.keys:
+                shape = self._shape(keys)
+            values = shape.values(source)
+            number = shape.numbers.get(values)
+            if number is None:
+                number = self._source(source)
+                if number is None:
+                    numbers.append(0)
+                    rests.append(source)
+                    continue
+                shape.remember(values, number)
+            numbers.append(number)
+            rests.append({key: source[key] for key in shape.rest} if shape.rest else None)
+        return numbers, rests
+
+    def _shape(self, keys: tuple[str, ...]) -> _Shape:
+        shape = self._shapes.get(keys)
+        if shape is None:
+            shape = _Shape(keys)
+            if len(self._shapes) < _MOST_SHAPES:
+                self._shapes[keys] = shape
+        return shape
+
+    def _source(self, source: Mapping[str, str]) -> int | None:
+        """The number of a source's dimensions, or None where no more can be numbered."""
         values = tuple([source.get(name) for name in DIMENSIONS])
         number = self._by_values.get(values)
-        if number is None:
-            shared = {name: value for name, value in zip(DIMENSIONS, values, strict=True) if value is not None}
-            if not shared:
-                number = 0
-            elif len(self._sources) > MOST_SOURCES:
-                return 0, msgspec.json.encode(source)
-            else:
-                number = self._number(_SOURCES, msgspec.json.encode(shared).decode())
-        if len(source) == len(self._sources[number]):
-            return number, b""
-        return number, msgspec.json.encode({name: value for name, value in source.items() if name not in _IS_DIMENSION})
+        if number is not None:
+            return number
+        shared = {name: value for name, value in zip(DIMENSIONS, values, strict=True) if value is not None}
+        if not shared:
+            return 0
+        if len(self._sources) > MOST_SOURCES:
+            return None
+        return self._number(_SOURCES, msgspec.json.encode(shared).decode())
 
     def name_of(self, number: int) -> str:
         """The name that has this number."""
@@ -100,10 +139,30 @@ class Texts:
         """The currency that has this number."""
         return self._texts[_CURRENCIES][number] if number else None
 
-    def source_of(self, number: int, rest: bytes) -> Mapping[str, str]:
+    def source_of(self, number: int, rest: Mapping[str, str] | None) -> Mapping[str, str]:
         """The source that was split."""
         shared = self._sources[number]
-        return {**shared, **_decode(rest)} if rest else shared
+        return {**shared, **rest} if rest else shared
+
+
+class _Shape:
+    """What sources with the same keys in the same order have in common."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.keys = keys
+        self.rest = tuple(key for key in keys if key not in _IS_DIMENSION)
+        dimensions = [key for key in keys if key in _IS_DIMENSION]
+        self.values: Callable[[Mapping[str, str]], object] = itemgetter(*dimensions) if dimensions else _nothing
+        self.numbers: dict[object, int] = {}
+
+    def remember(self, values: object, number: int) -> None:
+        """Note the number of these values, so that they need no second look."""
+        if len(self.numbers) < _MOST_REMEMBERED:
+            self.numbers[values] = number
+
+
+def _nothing(_: Mapping[str, str]) -> object:
+    return None
 
 
 _IS_DIMENSION = frozenset(DIMENSIONS)

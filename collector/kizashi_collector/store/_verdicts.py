@@ -1,48 +1,75 @@
-"""Once by id and once by (name, order): what becomes of each candidate, given what is stored."""
+"""Once by id and once by (name, order): what becomes of each event, given what is stored."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from sqlite3 import Connection
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunks import Chunks
-from kizashi_collector.store._protocol import Candidate, Outcome
+from kizashi_collector.store._event_columns import EventColumns
+from kizashi_collector.store._protocol import ACCEPTED, Candidate, Outcome
 
 __all__ = ["Judge"]
 
-_ACCEPTED = Outcome("accepted")
 _DUPLICATE = Outcome("duplicate")
 
 
 class Judge:
-    """Judges the candidates of one transaction, one after the other; `accepted` are those to add.
+    """Judges the events of one transaction, one after the other; `accepted` are those to add.
 
     It looks up what is stored under their ids and orders once, and then keeps what it accepts in mind, so that a second
-    copy in the same transaction is a duplicate too.
+    copy in the same transaction is a duplicate too. Columns whose ids are all new and that have no orders pass whole.
     """
 
-    def __init__(self, connection: Connection, candidates: Sequence[Candidate], chunks: Chunks) -> None:
-        self.accepted: list[LoggedEvent] = []
+    def __init__(self, connection: Connection, parts: Sequence[EventColumns | Candidate], chunks: Chunks) -> None:
+        self.accepted = EventColumns()
         self._connection = connection
         self._chunks = chunks
-        events = [candidate.event for candidate in candidates if candidate.event is not None]
-        self._by_id = {event.id: event for event in chunks.with_ids(connection, [event.id for event in events])}
+        ids = list(chain.from_iterable(map(_ids, parts)))
+        self._by_id = {event.id: event for event in chunks.with_ids(connection, ids)}
+        # What needs a look: everybody else's id comes once, and is new.
+        self._watched = set(self._by_id)
+        if len(set(ids)) < len(ids):
+            self._watched.update(event_id for event_id, times in Counter(ids).items() if times > 1)
         # The event itself, or its number in the log.
         self._orders: dict[tuple[str, str], LoggedEvent | int] = {}
-        orders = [event.order for event in events if event.order is not None]
+        orders = [order for order in chain.from_iterable(map(_orders, parts)) if order is not None]
         if orders:
             for name, order, seq in chunks.with_orders(connection, orders):
                 self._orders[name, order] = seq
 
-    def judge(self, candidate: Candidate) -> Outcome:
-        """Return the candidate's outcome. The first content of an id wins; a rejected id is not used up."""
+    def judge(self, part: EventColumns | Candidate) -> Sequence[Outcome]:
+        """Return the outcome of each event. The first content of an id wins; a rejected id is not used up."""
+        if isinstance(part, Candidate):
+            outcome = self._outcome(part)
+            if outcome is ACCEPTED and part.event is not None:
+                self.accepted.append(part.event)
+            return (outcome,)
+        outcomes = [ACCEPTED] * len(part)
+        watched = self._watched
+        if watched or part.order.count(None) < len(part):
+            for at, (event_id, order) in enumerate(zip(part.id, part.order, strict=True)):
+                if order is not None or event_id in watched:
+                    outcomes[at] = self._of_event(part.event(at))
+        taken = outcomes.count(ACCEPTED)
+        self.accepted.extend(part if taken == len(part) else part.only([outcome is ACCEPTED for outcome in outcomes]))
+        return outcomes
+
+    def _outcome(self, candidate: Candidate) -> Outcome:
         event, refusal = candidate.event, candidate.refusal
-        if event is not None and event.id in self._by_id:
-            return _DUPLICATE if _same(event, self._by_id[event.id]) else _conflict(event)
-        if event is None or refusal is not None:
-            code, message = (refusal.code, refusal.message) if refusal else ("bad_event", "not an event")
-            return Outcome("rejected", code, message)
+        if event is not None and (refusal is None or event.id in self._by_id):
+            return self._of_event(event)
+        if refusal is None:
+            return Outcome("rejected", "bad_event", "not an event")
+        return Outcome("rejected", refusal.code, refusal.message)
+
+    def _of_event(self, event: LoggedEvent) -> Outcome:
+        stored = self._by_id.get(event.id)
+        if stored is not None:
+            return _DUPLICATE if _same(event, stored) else _conflict(event)
         if event.order is not None:
             original = self._orders.get((event.name, event.order))
             if event.adjust is None and original is not None:
@@ -62,8 +89,19 @@ class Judge:
             if event.adjust is None:
                 self._orders[event.name, event.order] = event
         self._by_id[event.id] = event
-        self.accepted.append(event)
-        return _ACCEPTED
+        return ACCEPTED
+
+
+def _ids(part: EventColumns | Candidate) -> Sequence[str]:
+    if isinstance(part, EventColumns):
+        return part.id
+    return (part.event.id,) if part.event is not None else ()
+
+
+def _orders(part: EventColumns | Candidate) -> Sequence[str | None]:
+    if isinstance(part, EventColumns):
+        return part.order
+    return (part.event.order,) if part.event is not None else ()
 
 
 def _same(event: LoggedEvent, stored: LoggedEvent) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from kizashi_collector.store._chunks import Chunks
+from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._protocol import Candidate, Outcome, StoreBusyError, StoreError
 from kizashi_collector.store._verdicts import Judge
 
@@ -52,7 +53,8 @@ class _Waiter(Struct, frozen=True, eq=False):
 
 
 class _Batch(Struct, frozen=True, eq=False):
-    candidates: Sequence[Candidate]
+    parts: Sequence[EventColumns | Candidate]
+    events: int
     waiter: _Waiter
 
 
@@ -87,16 +89,17 @@ class Writer:
         self._thread = threading.Thread(target=self._work_forever, name="kizashi-write", daemon=True)
         self._thread.start()
 
-    async def append(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        """Judge and keep candidates; return their outcomes once they are durable. See Log.append."""
-        if self.pending + len(candidates) > self._max_pending:
+    async def append(self, parts: Sequence[EventColumns | Candidate]) -> Sequence[Outcome]:
+        """Judge and keep events; return their outcomes once they are durable. See Log.append."""
+        events = sum(len(part) if isinstance(part, EventColumns) else 1 for part in parts)
+        if self.pending + events > self._max_pending:
             raise StoreBusyError(f"{self.pending} events wait to be written, {self._max_pending} may; try again soon")
-        self.pending += len(candidates)
+        self.pending += events
         waiter = _waiter()
-        waiter.future.add_done_callback(lambda _: self._written(len(candidates)))
-        self._queue.put(_Batch(candidates, waiter))
+        waiter.future.add_done_callback(lambda _: self._written(events))
+        self._queue.put(_Batch(parts, events, waiter))
         # Shielded: when the client is gone, the events are written all the same, and count as pending until they are.
-        outcomes: list[Outcome] = await asyncio.shield(waiter.future)
+        outcomes: Sequence[Outcome] = await asyncio.shield(waiter.future)
         return outcomes
 
     def _written(self, events: int) -> None:
@@ -130,7 +133,7 @@ class Writer:
 
     def _gather(self, first: _Batch) -> list[_Batch]:
         """All batches that wait already, up to the first thing that is none."""
-        batches, events = [first], len(first.candidates)
+        batches, events = [first], first.events
         while events < _GROUP_EVENTS:
             try:
                 item = self._queue.get_nowait()
@@ -140,7 +143,7 @@ class Writer:
                 self._aside.append(item)
                 break
             batches.append(item)
-            events += len(item.candidates)
+            events += item.events
         return batches
 
     def _do(self, work: _Work) -> None:
@@ -152,10 +155,10 @@ class Writer:
             _answer([(work.waiter, result)])
 
     def _commit(self, batches: list[_Batch]) -> None:
-        candidates = [candidate for batch in batches for candidate in batch.candidates]
+        parts = [part for batch in batches for part in batch.parts]
         began, changes = time.perf_counter(), self.connection.total_changes
         try:
-            outcomes = self._transaction(lambda connection: _keep(connection, self._chunks, candidates))
+            outcomes = self._transaction(lambda connection: _keep(connection, self._chunks, parts))
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
             self._chunks.given_up()
             self.trouble = f"cannot write: {error}"
@@ -164,13 +167,13 @@ class Writer:
             return
         self._chunks.committed()
         # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
-        if not candidates or self.connection.total_changes > changes:
+        if not parts or self.connection.total_changes > changes:
             self.trouble = None
         self._on_commit(CommitReport(len(batches), len(outcomes), time.perf_counter() - began))
         answers: list[tuple[_Waiter, object]] = []
         start = 0
         for batch in batches:
-            end = start + len(batch.candidates)
+            end = start + batch.events
             answers.append((batch.waiter, outcomes[start:end]))
             start = end
         _answer(answers)
@@ -206,21 +209,22 @@ def _answer(answers: Sequence[tuple[_Waiter, object]]) -> None:
         _log.debug("a transaction finished after its event loop")
 
 
-def _keep(connection: sqlite3.Connection, chunks: Chunks, candidates: Sequence[Candidate]) -> list[Outcome]:
-    """Judge the candidates, insert the accepted, keep the rejected; in the open transaction."""
-    judge = Judge(connection, candidates, chunks)
-    outcomes = [judge.judge(candidate) for candidate in candidates]
+def _keep(connection: sqlite3.Connection, chunks: Chunks, parts: Sequence[EventColumns | Candidate]) -> list[Outcome]:
+    """Judge the events, insert the accepted, keep the rejected; in the open transaction."""
+    judge = Judge(connection, parts, chunks)
+    outcomes: list[Outcome] = []
+    rejected = []
+    for part in parts:
+        found = judge.judge(part)
+        outcomes += found
+        if isinstance(part, Candidate) and found[0].verdict == "rejected":
+            rejected.append((part.received_at, part.id, found[0].code, found[0].message, part.body))
     chunks.add(connection, judge.accepted)
-    rejected = [
-        (candidate.received_at, candidate.id, outcome.code, outcome.message, candidate.body)
-        for candidate, outcome in zip(candidates, outcomes, strict=True)
-        if outcome.verdict == "rejected"
-    ]
     if rejected:
         connection.executemany(
             "INSERT INTO rejected (received_at, id, code, message, body) VALUES (?, ?, ?, ?, ?)", rejected
         )
         connection.execute("DELETE FROM rejected WHERE seq <= (SELECT max(seq) FROM rejected) - ?", (MAX_REJECTED,))
-    if not candidates:
+    if not parts:
         connection.execute("PRAGMA user_version = 1")  # an empty batch asks whether the disk takes a write
     return outcomes

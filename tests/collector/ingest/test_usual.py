@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.ingest._check import FUTURE_TOLERANCE_MS, Checker
 from kizashi_collector.ingest._decode import BadBodyError, Format
 from kizashi_collector.ingest._usual import UsualEvents
@@ -63,31 +64,52 @@ def written(event: dict[str, Any], kind: Format) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode(event))
 
 
-def in_full(checker: Checker, raw: msgspec.Raw) -> object:
+def in_full(checker: Checker, raws: list[msgspec.Raw]) -> list[LoggedEvent] | None:
+    """The events, where the full check finds nothing against any of them."""
     try:
-        return checker.check_in_full(raw)
-    except BadBodyError as error:
-        return str(error)
+        candidates = [checker.check_in_full(raw) for raw in raws]
+    except BadBodyError:
+        return None
+    events = [candidate.event for candidate in candidates if candidate.refusal is None and candidate.event is not None]
+    return events if len(events) == len(raws) else None
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=2_000)
 @given(
-    events, st.sampled_from(PLANS), st.sampled_from(["json", "msgpack"]), st.sampled_from([0, 7, -DAY]), st.booleans()
+    st.lists(events, min_size=1, max_size=3),
+    st.sampled_from(PLANS),
+    st.sampled_from(["json", "msgpack"]),
+    st.sampled_from([0, 7, -DAY]),
+    st.booleans(),
 )
 def test_what_passes_as_usual_is_what_the_full_check_makes_of_it(
-    event: dict[str, Any], plan: Plan | None, kind: Format, shift: int, retained: bool
+    batch: list[dict[str, Any]], plan: Plan | None, kind: Format, shift: int, retained: bool
 ) -> None:
     try:
-        raw = written(event, kind)
+        raws = [written(event, kind) for event in batch]
     except OverflowError:
         return  # no number of MessagePack's
     retention = DAY if retained else None
     said: dict[str, Any] = {"received_at": NOW, "shift": shift, "imported": False, "retention": retention}
-    checker = Checker(kind, plan, **said)
-    found = UsualEvents(kind, plan, **said, latest=NOW + FUTURE_TOLERANCE_MS).read(raw)
+    found = UsualEvents(kind, plan, **said, latest=NOW + FUTURE_TOLERANCE_MS).read(raws)
     if found is not None:
-        assert in_full(checker, raw) == checker.check(raw)
-        assert found == checker.check(raw).event
+        assert [found.event(at) for at in range(len(found))] == in_full(Checker(kind, plan, **said), raws)
+
+
+@given(
+    st.lists(st.sampled_from([1, 0, 12.5, 0.001, "12.50", "x", None, 1e300]), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["USD", "JPY", None]), min_size=4, max_size=4),
+)
+def test_decimals_are_read_from_their_text(values: list[Any], currencies: list[str | None]) -> None:
+    batch = [
+        usual | {"value": value} | ({"currency": currency} if currency else {})
+        for value, currency in zip(values, currencies, strict=False)
+    ]
+    raws = [written(event, "json") for event in batch]
+    said: dict[str, Any] = {"received_at": NOW, "shift": 0, "imported": False, "retention": None}
+    found = UsualEvents("json", PLANS[1], **said, latest=NOW).read(raws)
+    expected = in_full(Checker("json", PLANS[1], **said), raws)
+    assert (None if found is None else [found.event(at) for at in range(len(found))]) == expected
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=["none", "accept", "reject"])
@@ -102,10 +124,10 @@ def test_the_event_of_the_documentation_is_usual(plan: Plan | None, kind: Format
         "properties": {"sku": "A-1", "qty": 2},
     }
     reader = UsualEvents(kind, plan, received_at=NOW, shift=0, imported=False, retention=None, latest=NOW)
-    assert reader.read(written(event, kind)) is not None
+    assert reader.read([written(event, kind)]) is not None
 
 
 def test_an_event_longer_than_may_be_is_not_usual_however_it_is_written() -> None:
     raw = msgspec.Raw(json.dumps(usual).encode()[:-1] + b" " * 32_768 + b"}")
     reader = UsualEvents("json", None, received_at=NOW, shift=0, imported=False, retention=None, latest=NOW)
-    assert reader.read(raw) is None
+    assert reader.read([raw]) is None

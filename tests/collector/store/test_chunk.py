@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.store import EventColumns
 from kizashi_collector.store._chunk import Chunk, encode_chunk, summary_of
 from kizashi_collector.store._columns import pack_integers, unpack_integers
 from kizashi_collector.store._texts import DIMENSIONS, Texts
@@ -61,7 +62,7 @@ def test_events_come_back_as_they_were(
     connection: sqlite3.Connection, batch: list[LoggedEvent], places: set[int]
 ) -> None:
     known = Texts(connection)
-    chunk = Chunk(encode_chunk(batch, known), len(batch), known)
+    chunk = Chunk(encode_chunk(EventColumns.of(batch), known), len(batch), known)
     assert list(chunk.events()) == batch
     assert chunk.ids() == [event.id for event in batch]
     chosen = sorted(place for place in places if place < len(batch))
@@ -69,7 +70,7 @@ def test_events_come_back_as_they_were(
     assert chunk.times.tolist() == [event.time for event in batch]
     assert chunk.adjusts.tolist() == [event.adjust is not None for event in batch]
     assert chunk.imported.tolist() == [event.imported for event in batch]
-    summary = summary_of(batch)
+    summary = summary_of(EventColumns.of(batch))
     assert (summary.first_time, summary.last_time) == (chunk.times.min(), chunk.times.max())
 
 
@@ -81,7 +82,7 @@ def test_ids_that_only_look_alike_stay_apart(connection: sqlite3.Connection, ids
     moved = [joined[:35], joined[35:]] if len(joined) > 36 else ids
     for given_ids in (ids, moved):
         batch = [LoggedEvent(id=one, name="mv_view", time=0, received_at=0) for one in given_ids]
-        assert Chunk(encode_chunk(batch, known), len(batch), known).ids() == given_ids
+        assert Chunk(encode_chunk(EventColumns.of(batch), known), len(batch), known).ids() == given_ids
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
@@ -98,8 +99,10 @@ def test_texts_are_numbered_for_good(tmp_path: object) -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute(TABLE)
     known = Texts(connection)
-    number, rest = known.source({"campaign": "brand", "gclid": "EAIa"})
-    assert known.source_of(number, rest) == {"campaign": "brand", "gclid": "EAIa"}
+    source = {"campaign": "brand", "gclid": "EAIa"}
+    (number, other), (rest, none) = known.sources([source, {}])
+    assert (other, none) == (0, None)
+    assert known.source_of(number, rest) == source
     name = known.name("mv_view")
     assert known.save(connection) == 2
     # The transaction failed: what was new is saved with the next one.
@@ -109,6 +112,6 @@ def test_texts_are_numbered_for_good(tmp_path: object) -> None:
     known.saved(2)
     again = Texts(connection)
     assert again.name("mv_view") == name
-    assert again.source({"campaign": "brand"}) == (number, b"")
-    assert again.source({"gclid": "other"})[0] == 0
+    assert again.sources([{"campaign": "brand"}]) == ([number], [None])
+    assert again.sources([{"gclid": "other"}]) == ([0], [{"gclid": "other"}])
     connection.close()
