@@ -84,7 +84,8 @@ class Writer:
         self.trouble: str | None = None
         self._max_pending = max_pending
         self._on_commit = on_commit
-        self._queue: queue.SimpleQueue[_Batch | _Work | None] = queue.SimpleQueue()
+        self._arrived: list[_Batch] = []
+        self._queue: queue.SimpleQueue[list[_Batch] | _Work | None] = queue.SimpleQueue()
         self._aside: list[_Work | None] = []
         self._thread = threading.Thread(target=self._work_forever, name="kizashi-write", daemon=True)
         self._thread.start()
@@ -95,25 +96,31 @@ class Writer:
         if self.pending + events > self._max_pending:
             raise StoreBusyError(f"{self.pending} events wait to be written, {self._max_pending} may; try again soon")
         self.pending += events
-        waiter = _waiter()
-        waiter.future.add_done_callback(lambda _: self._written(events))
-        self._queue.put(_Batch(parts, events, waiter))
-        # Shielded: when the client is gone, the events are written all the same, and count as pending until they are.
-        outcomes: Sequence[Outcome] = await asyncio.shield(waiter.future)
-        return outcomes
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Sequence[Outcome]] = loop.create_future()
+        if not self._arrived:
+            loop.call_soon(self._hand_over)
+        self._arrived.append(_Batch(parts, events, _Waiter(loop, future)))
+        # When the client is gone, the events are written all the same, and count as pending until they are.
+        return await future
 
-    def _written(self, events: int) -> None:
-        self.pending -= events
+    def _hand_over(self) -> None:
+        """Give the thread all that came in one turn of the event loop; waking it up costs more than the rest."""
+        arrived, self._arrived = self._arrived, []
+        if arrived:
+            self._queue.put(arrived)
 
     async def run(self, do: Callable[[sqlite3.Connection], T]) -> T:
         """Run `do` in a transaction of its own; return its result once it is durable. Raises StoreError."""
-        waiter = _waiter()
-        self._queue.put(_Work(do, waiter))
-        result: T = await asyncio.shield(waiter.future)
-        return result
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._hand_over()
+        self._queue.put(_Work(do, _Waiter(loop, future)))
+        return await future
 
     async def close(self) -> None:
         """Finish what waits, and close the connection."""
+        self._hand_over()
         self._queue.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         await asyncio.get_running_loop().run_in_executor(None, self._chunks.close)
@@ -128,34 +135,36 @@ class Writer:
             else:
                 self._commit(self._gather(item))
 
-    def _take(self) -> _Batch | _Work | None:
+    def _take(self) -> list[_Batch] | _Work | None:
         return self._aside.pop() if self._aside else self._queue.get()
 
-    def _gather(self, first: _Batch) -> list[_Batch]:
+    def _gather(self, first: list[_Batch]) -> list[_Batch]:
         """All batches that wait already, up to the first thing that is none."""
-        batches, events = [first], first.events
+        batches, events = first, sum(batch.events for batch in first)
         while events < _GROUP_EVENTS:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if not isinstance(item, _Batch):
+            if not isinstance(item, list):
                 self._aside.append(item)
                 break
-            batches.append(item)
-            events += item.events
+            batches += item
+            events += sum(batch.events for batch in item)
         return batches
 
     def _do(self, work: _Work) -> None:
+        result: object
         try:
             result = self._transaction(work.do)
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever
-            _answer([(work.waiter, StoreError(f"cannot write: {error}"))])
-        else:
-            _answer([(work.waiter, result)])
+            result = StoreError(f"cannot write: {error}")
+        self._answer(work.waiter.loop, [(work.waiter, result)], 0)
 
     def _commit(self, batches: list[_Batch]) -> None:
         parts = [part for batch in batches for part in batch.parts]
+        events = sum(batch.events for batch in batches)
+        loop = batches[0].waiter.loop
         began, changes = time.perf_counter(), self.connection.total_changes
         try:
             outcomes = self._transaction(lambda connection: _keep(connection, self._chunks, parts))
@@ -163,20 +172,33 @@ class Writer:
             self._chunks.given_up()
             self.trouble = f"cannot write: {error}"
             _log.error("cannot write: %s; check the volume's space and rights", error)
-            _answer([(batch.waiter, StoreError(self.trouble)) for batch in batches])
+            self._answer(loop, [(batch.waiter, StoreError(self.trouble)) for batch in batches], events)
             return
-        self._chunks.committed()
         # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
         if not parts or self.connection.total_changes > changes:
             self.trouble = None
-        self._on_commit(CommitReport(len(batches), len(outcomes), time.perf_counter() - began))
         answers: list[tuple[_Waiter, object]] = []
         start = 0
         for batch in batches:
             end = start + batch.events
             answers.append((batch.waiter, outcomes[start:end]))
             start = end
-        _answer(answers)
+        self._answer(loop, answers, events)
+        self._on_commit(CommitReport(len(batches), events, time.perf_counter() - began))
+        self._chunks.committed()
+
+    def _answer(self, loop: asyncio.AbstractEventLoop, answers: Sequence[tuple[_Waiter, object]], events: int) -> None:
+        """Settle all of these in the event loop, which is woken once, for that costs a system call."""
+
+        def settle() -> None:
+            self.pending -= events
+            for waiter, result in answers:
+                waiter.settle(result)
+
+        try:
+            loop.call_soon_threadsafe(settle)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            _log.debug("a transaction finished after its event loop")
 
     def _transaction(self, do: Callable[[sqlite3.Connection], T]) -> T:
         connection = self.connection
@@ -189,24 +211,6 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         return result
-
-
-def _waiter() -> _Waiter:
-    loop = asyncio.get_running_loop()
-    return _Waiter(loop, loop.create_future())
-
-
-def _answer(answers: Sequence[tuple[_Waiter, object]]) -> None:
-    """Settle all of these in their event loop, which is woken once, for that costs a system call."""
-
-    def settle() -> None:
-        for waiter, result in answers:
-            waiter.settle(result)
-
-    try:
-        answers[0][0].loop.call_soon_threadsafe(settle)
-    except RuntimeError:  # the loop is closed: nobody waits any more
-        _log.debug("a transaction finished after its event loop")
 
 
 def _keep(connection: sqlite3.Connection, chunks: Chunks, parts: Sequence[EventColumns | Candidate]) -> list[Outcome]:
