@@ -16,6 +16,7 @@ from kizashi_collector.store._chunk import Chunk, encode_chunk, summary_of
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._seen import SeenIds
+from kizashi_collector.store._tail import Tail
 from kizashi_collector.store._texts import Texts
 
 __all__ = ["Chunks", "decode_adjustment"]
@@ -25,6 +26,7 @@ _CACHED = 32
 _BATCH = 256
 _MARKS = ", ".join("?" * _BATCH)
 _BY_SEQ = "SELECT first, count, body FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_FROM = "SELECT count, body FROM chunks WHERE first >= ? ORDER BY first"
 _KNOWN_ORDERS = f"SELECT name, order_id, seq FROM orders WHERE order_id IN ({_MARKS})"  # noqa: S608  # only `?` go in
 _ADD_NAME = (
     "INSERT INTO names (name, count, last_time) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
@@ -46,6 +48,7 @@ class Chunks:
         self._cache: OrderedDict[int, Chunk] = OrderedDict()
         self._added: Sequence[str] = ()
         self._unsaved = 0
+        self._tail = Tail(connection)
         self._broken: str | None = None
         row = connection.execute("SELECT max(first + count - 1) FROM chunks").fetchone()
         self._last: int = row[0] or 0
@@ -124,15 +127,11 @@ class Chunks:
         self._added = events.id
         if not events.id:
             return
-        first, summary, body = self._last + 1, summary_of(events), encode_chunk(events, self.texts)
-        connection.execute(
-            "INSERT INTO chunks (first, count, first_time, last_time, first_received, last_received, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(first, summary.count, summary.first_time, summary.last_time),
-                *(summary.first_received, summary.last_received, body),
-            ),
-        )
+        first = self._last + 1
+        self._insert(connection, first, events)
+        start = self._tail.added(first, len(events))
+        if start is not None:
+            self._merge(connection, start, first + len(events))
         adjusts = [at for at, adjust in enumerate(events.adjust) if adjust is not None] if any(events.adjust) else []
         if adjusts:
             connection.executemany(
@@ -153,6 +152,29 @@ class Chunks:
         self._count_names(connection, events)
         self._unsaved = self.texts.save(connection)
 
+    def _insert(self, connection: Connection, first: int, events: EventColumns) -> None:
+        summary, body = summary_of(events), encode_chunk(events, self.texts)
+        connection.execute(
+            "INSERT INTO chunks (first, count, first_time, last_time, first_received, last_received, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(first, summary.count, summary.first_time, summary.last_time),
+                *(summary.first_received, summary.last_received, body),
+            ),
+        )
+
+    def _merge(self, connection: Connection, start: int, end: int) -> None:
+        """Make one chunk of those with the numbers from `start` to before `end`, unless events are missing there."""
+        events = EventColumns()
+        for count, body in connection.execute(_FROM, (start,)):
+            events.extend(EventColumns.of(Chunk(body, count, self.texts).events()))
+        if len(events) != end - start:
+            return
+        connection.execute("DELETE FROM chunks WHERE first >= ?", (start,))
+        self._insert(connection, start, events)
+        self._tail.merged(start, len(events))
+        self._cache.clear()
+
     def _count_names(self, connection: Connection, events: EventColumns) -> None:
         names, times = events.name, events.time
         if any(events.adjust):
@@ -167,6 +189,7 @@ class Chunks:
 
     def committed(self) -> None:
         """What was added is durable."""
+        self._tail.committed()
         added, self._added = self._added, ()
         self.texts.saved(self._unsaved)
         self._unsaved = 0
@@ -182,3 +205,4 @@ class Chunks:
     def given_up(self) -> None:
         """What was added is not in the log: the transaction failed."""
         self._added, self._unsaved = (), 0
+        self._tail.given_up()

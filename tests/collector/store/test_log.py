@@ -172,8 +172,8 @@ async def test_nothing_is_stored_that_an_index_with_a_gap_could_take_for_new(
         patched.setattr(log._writer._chunks._seen, "add", fail)
         # It is durable, and so it is acknowledged.
         assert [outcome.verdict for outcome in await log.append([candidate(1)])] == ["accepted"]
-    with pytest.raises(StoreError, match="no room for more ids; a restart"):
-        await log.append([candidate(1)])
+        with pytest.raises(StoreError, match="no room for more ids; a restart"):
+            await log.append([candidate(1)])
     await log.close()
     log = SqliteLog(tmp_path)
     assert [outcome.verdict for outcome in await log.append([candidate(1), candidate(2)])] == ["duplicate", "accepted"]
