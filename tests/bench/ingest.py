@@ -1,129 +1,111 @@
 """How fast events become durable, beside a bare aiohttp echo handler and raw SQLite appends in the same run.
 
-Run it with `make bench`. Rounds alternate between the three, and medians are printed.
+Rounds alternate between all kinds of load, and medians of rates and of ratios within a round are printed. The load
+comes from a process of its own over real HTTP; what it sends is made beforehand. `python -m bench.stored` asks the same
+of a log that holds millions of events already.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-import msgspec
+from bench.load import Traffic, p99_at, request, run_load
+from bench.questions import asked_meanwhile
+from bench.servers import KEY, READ_KEY, collector, echo, sqlite_appends
 
-from bench.load import batch, requests, run_load
-
-HERE = Path(__file__).parent
-PLAN = HERE.parents[1] / "examples" / "plan.toml"
-KEY = "bench"
 SINGLE_CONNECTIONS = 64
 BATCH_CONNECTIONS = 8
 BATCH = 500
-
-
-@contextlib.contextmanager
-def server(command: list[str], environment: dict[str, str]) -> Iterator[int]:
-    """Run a server until the block ends; yields the port that it says it listens on."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if line.startswith("listening on"):
-                yield int(line.rpartition(":")[2])
-                return
-        raise RuntimeError(f"{command} did not start")
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
-
-
-def sqlite_appends(folder: Path, events: int) -> float:
-    """Seconds to append rows of the same width, one fsynced transaction per 500, no index, no HTTP."""
-    rows = []
-    for event in msgspec.json.decode(batch(events, 1_790_000_000_000))["events"]:
-        source, properties = msgspec.json.encode(event["source"]), msgspec.json.encode(event["properties"])
-        rows.append((*list(event.values())[:7], source.decode(), properties.decode()))
-    connection = sqlite3.connect(folder / f"raw-{time.time_ns()}.db", isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE raw (id, name, time, actor, value, currency, session, source, properties)")
-    began = time.perf_counter()
-    for start in range(0, len(rows), BATCH):
-        connection.execute("BEGIN")
-        connection.executemany("INSERT INTO raw VALUES (?,?,?,?,?,?,?,?,?)", rows[start : start + BATCH])
-        connection.execute("COMMIT")
-    seconds = time.perf_counter() - began
-    connection.close()
-    return seconds
+WEEK = 7 * 86_400_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--singles", type=int, default=6_000, help="requests of one event a round")
-    parser.add_argument("--batches", type=int, default=60, help="requests of 500 events a round")
+    parser.add_argument("--batches", type=int, default=80, help="requests of 500 events a round")
     options = parser.parse_args()
-    now = time.time_ns() // 1_000_000 - 2_000
-    singles: dict[str, list[float]] = {"echo": [], "kizashi": []}
-    batches: dict[str, list[float]] = {"echo": [], "kizashi": [], "sqlite": []}
-    p99: dict[str, list[float]] = {"single": [], "batch": []}
+    found: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        serve = [sys.executable, "-m", "kizashi", "serve", "--port", "0", "--data", str(folder / "data")]
-        serve += ["--plan", str(PLAN)]
-        with (
-            server([sys.executable, str(HERE / "echo.py")], {}) as echo,
-            server(serve, {"KIZASHI_WRITE_KEY": KEY}) as kizashi,
-        ):
-            for _ in range(options.rounds):
-                for target, port in (("echo", echo), ("kizashi", kizashi)):
-                    seconds, each = run_load(port, requests(options.singles, 1, now, KEY), SINGLE_CONNECTIONS)
-                    singles[target].append(options.singles / seconds)
-                    if target == "kizashi":
-                        p99["single"].append(percentile(each))
-                    seconds, each = run_load(port, requests(options.batches, BATCH, now, KEY), BATCH_CONNECTIONS)
-                    batches[target].append(options.batches * BATCH / seconds)
-                    if target == "kizashi":
-                        p99["batch"].append(percentile(each))
-                batches["sqlite"].append(options.batches * BATCH / sqlite_appends(folder, options.batches * BATCH))
-        size = sum(path.stat().st_size for path in (folder / "data").iterdir())
-        stored = options.rounds * (options.singles + options.batches * BATCH)
-    report(singles, batches, p99, size / stored)
+        with echo() as limit, collector(folder / "data") as kizashi:
+            for at in range(options.rounds):
+                measure(found, at, options, folder, limit.port, kizashi.port)
+            rate = median(found["batches"]) / BATCH
+            todo = requests(Traffic(10**6), int(rate * 2), BATCH)
+            found["p99 half"].append(p99_at(kizashi.port, todo, 2 * BATCH_CONNECTIONS, rate / 2) * 1000)
+            with asked_meanwhile(kizashi.port, READ_KEY) as answers:
+                run_load(kizashi.port, requests(Traffic(10**6 + 1), int(rate * 3), BATCH), BATCH_CONNECTIONS)
+            found["answers"] = [seconds * 1000 for seconds in answers]
+        rows = (folder / "data" / "log.db").stat().st_size
+    report(found)
+    print(f"the log's file has {rows / 1e6:.0f} MB")
 
 
-def percentile(seconds: list[float]) -> float:
-    return sorted(seconds)[int(len(seconds) * 0.99)] * 1000
+def requests(traffic: Traffic, count: int, size: int) -> list[bytes]:
+    """Requests whose events happen about now."""
+    now = time.time_ns() // 1_000_000
+    return [request(traffic.batch(size, now), KEY) for _ in range(count)]
 
 
-def report(
-    singles: dict[str, list[float]], batches: dict[str, list[float]], p99: dict[str, list[float]], size: float
+def measure(
+    found: dict[str, list[float]], at: int, options: argparse.Namespace, folder: Path, limit: int, kizashi: int
 ) -> None:
-    def ratio(mine: list[float], other: list[float]) -> str:
-        return f"{median(a / b for a, b in zip(mine, other, strict=True)):.3f}"
+    """One round of every kind of load."""
+    traffic = Traffic(at)
+    kinds = {"batches": traffic, "uuid4": Traffic(at + 1000, random_ids=True)}
+    kinds["shuffled"] = Traffic(at + 2000, shuffled=WEEK)
+    for name, port in (("echo singles", limit), ("singles", kizashi)):
+        seconds, each = run_load(port, requests(traffic, options.singles, 1), SINGLE_CONNECTIONS)
+        found[name].append(options.singles / seconds)
+    found["p99 singles"].append(sorted(each)[int(len(each) * 0.99)] * 1000)
+    events = options.batches * BATCH
+    seconds, _ = run_load(limit, requests(traffic, options.batches, BATCH), BATCH_CONNECTIONS)
+    found["echo batches"].append(events / seconds)
+    for name, kind in kinds.items():
+        seconds, each = run_load(kizashi, requests(kind, options.batches, BATCH), BATCH_CONNECTIONS)
+        found[name].append(events / seconds)
+        found[f"p99 {name}"].append(sorted(each)[int(len(each) * 0.99)] * 1000)
+    now = time.time_ns() // 1_000_000
+    bodies = [traffic.batch(BATCH, now) for _ in range(options.batches)]
+    found["sqlite"].append(events / sqlite_appends(folder, bodies))
 
-    def line(*cells: str) -> None:
-        print("| {:<38} | {:>14} | {:>22} |".format(*cells))
+
+def report(found: dict[str, list[float]]) -> None:
+    def ratio(mine: str, other: str) -> str:
+        return f"{median(a / b for a, b in zip(found[mine], found[other], strict=True)):.3f}"
+
+    def line(what: str, rate: str, compared: str) -> None:
+        print(f"| {what:<44} | {rate:>10} | {compared:<24} |")
 
     line("", "events/s", "ratio to the limit")
     line("---", "---", "---")
-    line("echo handler, 64 connections x 1 event", f"{median(singles['echo']):,.0f}", "")
-    singles_ratio = f"{ratio(singles['kizashi'], singles['echo'])} of echo"
-    line("kizashi, 64 connections x 1 event", f"{median(singles['kizashi']):,.0f}", singles_ratio)
-    line("echo handler, batches of 500", f"{median(batches['echo']):,.0f}", "")
-    line("raw SQLite executemany, 500 a commit", f"{median(batches['sqlite']):,.0f}", "")
-    batch_ratio = f"{ratio(batches['kizashi'], batches['sqlite'])} of raw SQLite"
-    line("kizashi, batches of 500", f"{median(batches['kizashi']):,.0f}", batch_ratio)
-    print(f"p99 of a request: {median(p99['single']):.1f} ms single, {median(p99['batch']):.1f} ms batch")
-    print(f"{size:.0f} bytes on disk per event, WAL included")
+    line("echo handler, 64 connections × 1 event", f"{median(found['echo singles']):,.0f}", "")
+    line(
+        "kizashi, 64 connections × 1 event",
+        f"{median(found['singles']):,.0f}",
+        f"{ratio('singles', 'echo singles')} of echo",
+    )
+    line("echo handler, batches of 500", f"{median(found['echo batches']):,.0f}", "")
+    line("raw SQLite executemany, 500 a commit", f"{median(found['sqlite']):,.0f}", "")
+    line("kizashi, batches of 500", f"{median(found['batches']):,.0f}", f"{ratio('batches', 'sqlite')} of raw SQLite")
+    line("… with random UUIDv4 ids", f"{median(found['uuid4']):,.0f}", f"{ratio('uuid4', 'batches')} of the above")
+    line("… wholly out of order", f"{median(found['shuffled']):,.0f}", f"{ratio('shuffled', 'batches')} of the above")
+    print()
+    print(
+        f"p99 of a request: {median(found['p99 singles']):.1f} ms singles and {median(found['p99 batches']):.1f} ms "
+        f"batches at full load, {found['p99 half'][0]:.1f} ms batches at half the rate"
+    )
+    answers = sorted(found["answers"])
+    print(
+        f"answers asked during the load: {len(answers)}, median {median(answers):.1f} ms, "
+        f"p99 {answers[int(len(answers) * 0.99)]:.1f} ms, longest {answers[-1]:.1f} ms"
+    )
 
 
 if __name__ == "__main__":

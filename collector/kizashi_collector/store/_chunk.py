@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -42,29 +43,35 @@ _decode_consents = msgspec.json.Decoder(list[dict[str, bool]]).decode
 _encode_json = msgspec.json.Encoder().encode
 
 
-class _Body(Struct, array_like=True):
-    """The columns of a chunk on disk; an empty one holds nothing. New ones are added at the end, with a default."""
+class _Numbers(Struct, array_like=True):
+    """What questions count, as numbers. New columns are added at the end, with a default."""
 
     names: Integers
     times: Integers
     received: Integers
-    shifts: Integers
     values: Integers
     currencies: Integers
     flags: Integers
     sources: Integers
+    actors: Integers
+
+
+class _Details(Struct, array_like=True):
+    """What else was said; an empty column holds nothing. New ones are added at the end, with a default."""
+
     ids: bytes | list[str]
-    actors: list[str | None]
     orders: list[str | None]
     sessions: list[str | None]
+    shifts: Integers
     # As JSON, which holds whole numbers of any size, and is read only where an event is.
     rests: bytes
     properties: bytes
     consents: bytes
 
 
-_encode_body = msgspec.msgpack.Encoder().encode
-_decode_body = msgspec.msgpack.Decoder(_Body).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode_numbers = msgspec.msgpack.Decoder(_Numbers).decode
+_decode_details = msgspec.msgpack.Decoder(_Details).decode
 
 
 class Summary(Struct, frozen=True):
@@ -83,29 +90,33 @@ def summary_of(events: EventColumns) -> Summary:
     return Summary(len(events), min(times), max(times), min(received), max(received))
 
 
-def encode_chunk(events: EventColumns, texts: Texts) -> bytes:
-    """The events as bytes. Raises OverflowError for numbers beyond 64 bits."""
+def encode_chunk(events: EventColumns, texts: Texts) -> tuple[bytes, bytes]:
+    """The events as bytes: their numbers, and their details. Raises OverflowError for numbers beyond 64 bits."""
     count = len(events)
     sources, rests = texts.sources(events.source)
-    body = _Body(
+    numbers = _Numbers(
         names=pack_integers(texts.names(events.name)),
         times=pack_integers(events.time),
         received=pack_integers(events.received_at),
-        shifts=pack_integers(events.shift),
         values=pack_integers([_NO_VALUE if value is None else value for value in events.value]),
         currencies=pack_integers(texts.currencies(events.currency)),
         flags=_pack_flags(events),
         sources=pack_integers(sources),
+        actors=pack_integers(texts.actors(events.actor)),
+    )
+    details = _Details(
         ids=_pack_ids(events.id),
-        actors=events.actor,
         orders=_or_none(events.order),
         sessions=_or_none(events.session),
+        shifts=pack_integers(events.shift),
         rests=b"" if rests.count(None) == count else _encode_json(rests),
         properties=_encode_json(events.properties) if any(events.properties) else b"",
         consents=_encode_json(events.consent) if any(events.consent) else b"",
     )
-    data: bytes = zstd.compress(_encode_body(body), options=_OPTIONS)
-    return data
+    return (
+        zstd.compress(_encode(numbers), options=_OPTIONS),
+        zstd.compress(_encode(details), options=_OPTIONS),
+    )
 
 
 def _pack_flags(events: EventColumns) -> Integers:
@@ -155,61 +166,68 @@ def _ids_of(data: bytes) -> list[str]:
 
 
 class Chunk:
-    """A chunk that was read. Columns are unpacked when they are asked for."""
+    """A chunk that was read. Columns are unpacked when they are asked for; without details, only numbers can be."""
 
-    def __init__(self, data: bytes, count: int, texts: Texts) -> None:
-        self._body = _decode_body(zstd.decompress(data))
+    def __init__(self, numbers: bytes, details: bytes, count: int, texts: Texts) -> None:
+        self._numbers = _decode_numbers(zstd.decompress(numbers))
+        self._packed_details = details
         self._texts = texts
         self.count = count
+
+    @cached_property
+    def _details(self) -> _Details:
+        return _decode_details(zstd.decompress(self._packed_details))
 
     @property
     def times(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """When each event happened, in epoch milliseconds."""
-        return unpack_integers(self._body.times, self.count)
+        return unpack_integers(self._numbers.times, self.count)
 
     @property
     def received(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """When each event was received."""
-        return unpack_integers(self._body.received, self.count)
+        return unpack_integers(self._numbers.received, self.count)
 
     @property
     def imported(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Whether each event was imported."""
-        return (unpack_integers(self._body.flags, self.count) & 1).astype(np.bool_)
+        return (unpack_integers(self._numbers.flags, self.count) & 1).astype(np.bool_)
 
     @property
     def adjusts(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Whether each event is an adjustment."""
-        return unpack_integers(self._body.flags, self.count) >= 4
+        return unpack_integers(self._numbers.flags, self.count) >= 4
 
     def ids(self) -> list[str]:
         """The events' ids."""
-        ids = self._body.ids
+        ids = self._details.ids
         if isinstance(ids, list):
             return ids
         return _ids_of(np.frombuffer(ids, dtype=np.uint8).reshape(_ID_BYTES, self.count).T.tobytes())
 
     def events(self, places: Sequence[int] | None = None) -> Iterator[LoggedEvent]:
         """The events, or those at some places."""
-        body, texts = self._body, self._texts
+        numbers, details, texts = self._numbers, self._details, self._texts
         ids = self.ids()
-        names, times, received = self._list(body.names), self._list(body.times), self._list(body.received)
-        shifts, values, currencies = self._list(body.shifts), self._list(body.values), self._list(body.currencies)
-        flags, sources = self._list(body.flags), self._list(body.sources)
-        rests = _decode_sources(body.rests) if body.rests else None
-        properties = _decode_properties(body.properties) if body.properties else None
-        consents = _decode_consents(body.consents) if body.consents else None
+        names, times, received = self._list(numbers.names), self._list(numbers.times), self._list(numbers.received)
+        values, currencies, actors = (
+            *(self._list(numbers.values), self._list(numbers.currencies), self._list(numbers.actors)),
+        )
+        flags, sources, shifts = self._list(numbers.flags), self._list(numbers.sources), self._list(details.shifts)
+        rests = _decode_sources(details.rests) if details.rests else None
+        properties = _decode_properties(details.properties) if details.properties else None
+        consents = _decode_consents(details.consents) if details.consents else None
         for at in range(self.count) if places is None else places:
             yield LoggedEvent(
                 id=ids[at],
                 name=texts.name_of(names[at]),
                 time=times[at],
                 received_at=received[at],
-                actor=body.actors[at],
+                actor=texts.actor_of(actors[at]),
                 value=None if values[at] == _NO_VALUE else values[at],
                 currency=texts.currency_of(currencies[at]),
-                order=body.orders[at] if body.orders else None,
-                session=body.sessions[at] if body.sessions else None,
+                order=details.orders[at] if details.orders else None,
+                session=details.sessions[at] if details.sessions else None,
                 adjust=_ADJUSTS[flags[at] >> 2],
                 source=texts.source_of(sources[at], rests[at] if rests else None),
                 properties=properties[at] if properties else _NO_PROPERTIES,

@@ -15,6 +15,7 @@ from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunk import Chunk, encode_chunk, summary_of
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._protocol import StoreError
+from kizashi_collector.store._rows import insert_rows
 from kizashi_collector.store._seen import SeenIds
 from kizashi_collector.store._tail import Tail
 from kizashi_collector.store._texts import Texts
@@ -25,8 +26,8 @@ _log = logging.getLogger("kizashi.store")
 _CACHED = 32
 _BATCH = 256
 _MARKS = ", ".join("?" * _BATCH)
-_BY_SEQ = "SELECT first, count, body FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
-_FROM = "SELECT count, body FROM chunks WHERE first >= ? ORDER BY first"
+_BY_SEQ = "SELECT first, count, numbers, details FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_FROM = "SELECT count, numbers, details FROM chunks WHERE first >= ? ORDER BY first"
 _KNOWN_ORDERS = f"SELECT name, order_id, seq FROM orders WHERE order_id IN ({_MARKS})"  # noqa: S608  # only `?` go in
 _ADD_NAME = (
     "INSERT INTO names (name, count, last_time) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
@@ -54,11 +55,12 @@ class Chunks:
         self._last: int = row[0] or 0
         (history,) = connection.execute("SELECT history FROM logs").fetchone()
         self._seen = SeenIds(folder, history=history, newest=self._last)
-        for first, count, body in connection.execute(
-            "SELECT first, count, body FROM chunks WHERE first + count > ? ORDER BY first", (self._seen.covered + 1,)
+        for first, count, numbers, details in connection.execute(
+            "SELECT first, count, numbers, details FROM chunks WHERE first + count > ? ORDER BY first",
+            (self._seen.covered + 1,),
         ):
             skip = max(0, self._seen.covered + 1 - first)
-            self._seen.add(first + skip, Chunk(body, count, self.texts).ids()[skip:])
+            self._seen.add(first + skip, Chunk(numbers, details, count, self.texts).ids()[skip:])
 
     def close(self) -> None:
         """Let go of the index's files and thread."""
@@ -114,8 +116,8 @@ class Chunks:
         row = connection.execute(_BY_SEQ, (seq,)).fetchone()
         if row is None:
             return None
-        first, count, body = row
-        self._cache[first] = chunk = Chunk(body, count, self.texts)
+        first, count, numbers, details = row
+        self._cache[first] = chunk = Chunk(numbers, details, count, self.texts)
         if len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
         return first, chunk
@@ -139,8 +141,10 @@ class Chunks:
                 [(first + at, events.time[at], msgspec.msgpack.encode(events.event(at))) for at in adjusts],
             )
         if events.order.count(None) < len(events):
-            connection.executemany(
-                "INSERT INTO orders (order_id, name, seq) VALUES (?, ?, ?)",
+            insert_rows(
+                connection,
+                "orders (order_id, name, seq)",
+                3,
                 [
                     (order, self.texts.name(name), first + at)
                     for at, (order, name, adjust) in enumerate(
@@ -153,21 +157,21 @@ class Chunks:
         self._unsaved = self.texts.save(connection)
 
     def _insert(self, connection: Connection, first: int, events: EventColumns) -> None:
-        summary, body = summary_of(events), encode_chunk(events, self.texts)
+        summary = summary_of(events)
         connection.execute(
-            "INSERT INTO chunks (first, count, first_time, last_time, first_received, last_received, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks (first, count, first_time, last_time, first_received, last_received, numbers, details) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(first, summary.count, summary.first_time, summary.last_time),
-                *(summary.first_received, summary.last_received, body),
+                *(summary.first_received, summary.last_received, *encode_chunk(events, self.texts)),
             ),
         )
 
     def _merge(self, connection: Connection, start: int, end: int) -> None:
         """Make one chunk of those with the numbers from `start` to before `end`, unless events are missing there."""
         events = EventColumns()
-        for count, body in connection.execute(_FROM, (start,)):
-            events.extend(EventColumns.of(Chunk(body, count, self.texts).events()))
+        for count, numbers, details in connection.execute(_FROM, (start,)):
+            events.extend(EventColumns.of(Chunk(numbers, details, count, self.texts).events()))
         if len(events) != end - start:
             return
         connection.execute("DELETE FROM chunks WHERE first >= ?", (start,))

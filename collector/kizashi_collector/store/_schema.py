@@ -29,10 +29,12 @@ def _first(db: Database) -> None:
             "last_time": int,
             "first_received": int,
             "last_received": int,
-            "body": bytes,
+            # Numbers come first: a question that needs no details does not read their pages.
+            "numbers": bytes,
+            "details": bytes,
         },
         pk="first",
-        not_null={"count", "first_time", "last_time", "first_received", "last_received", "body"},
+        not_null={"count", "first_time", "last_time", "first_received", "last_received", "numbers", "details"},
         strict=True,
     )
     db.execute("CREATE INDEX chunks_time ON chunks(last_time, first_time)")

@@ -1,4 +1,4 @@
-"""Texts that come again and again, as numbers: names, currencies, and what sources say of campaigns and devices.
+"""Texts that come again and again, as numbers: names, currencies, actors, and sources by campaign, device and the like.
 
 The table grows with what is new and never changes, so that a number means the same for ever. Only the writer adds.
 """
@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from sqlite3 import Connection
+from typing import cast
 
 import msgspec
+
+from kizashi_collector.store._rows import insert_rows
 
 __all__ = ["DIMENSIONS", "MOST_SOURCES", "Texts"]
 
@@ -20,7 +23,9 @@ MOST_SOURCES = 500_000
 """So many different sources are numbered. Whoever makes up campaigns without end fills no memory with them."""
 
 _MOST_SHAPES, _MOST_REMEMBERED = 200, 20_000
-_NAMES, _CURRENCIES, _SOURCES = 0, 1, 2
+_NAMES, _CURRENCIES, _SOURCES, _ACTORS = 0, 1, 2, 3
+_FEW = "SELECT kind, number, text FROM texts WHERE kind < ? ORDER BY kind, number"
+_MANY = "SELECT text FROM texts WHERE kind = ? ORDER BY number"
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _NOTHING: Mapping[str, str] = {}
 
@@ -32,14 +37,17 @@ class Texts:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._texts: tuple[list[str], list[str], list[str]] = ([""], [""], [""])
-        self._numbers: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
+        self._texts: tuple[list[str], ...] = ([""], [""], [""], [""])
+        self._numbers: tuple[dict[str, int], ...] = ({}, {}, {}, {})
         self._sources: list[Mapping[str, str]] = [_NOTHING]
         self._by_values: dict[tuple[str | None, ...], int] = {}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._unsaved: list[tuple[int, int, str]] = []
-        for kind, number, text in connection.execute("SELECT kind, number, text FROM texts ORDER BY kind, number"):
+        for kind, number, text in connection.execute(_FEW, (_ACTORS,)):
             self._place(kind, number, text)
+        actors = connection.execute(_MANY, (_ACTORS,)).fetchall()
+        self._texts[_ACTORS].extend([text for (text,) in actors])
+        self._numbers[_ACTORS].update(zip(self._texts[_ACTORS][1:], range(1, len(actors) + 1), strict=True))
 
     def _place(self, kind: int, number: int, text: str) -> None:
         self._texts[kind].append(text)
@@ -59,8 +67,7 @@ class Texts:
 
     def save(self, connection: Connection) -> int:
         """Write what is new in the open transaction; return how much that is, for `saved` after its commit."""
-        if self._unsaved:
-            connection.executemany("INSERT INTO texts (kind, number, text) VALUES (?, ?, ?)", self._unsaved)
+        insert_rows(connection, "texts (kind, number, text)", 3, self._unsaved)
         return len(self._unsaved)
 
     def saved(self, count: int) -> None:
@@ -87,6 +94,16 @@ class Texts:
 
     def _currency(self, text: str) -> int:
         return self._numbers[_CURRENCIES].get(text) or self._number(_CURRENCIES, text)
+
+    def actors(self, texts: Sequence[str | None]) -> list[int]:
+        """The numbers of many actors."""
+        known = self._numbers[_ACTORS]
+        numbers: list[int | None] = list(map(known.get, cast("Sequence[str]", texts)))
+        if None in numbers:
+            for at, text in enumerate(texts):
+                if numbers[at] is None:
+                    numbers[at] = 0 if text is None else known.get(text) or self._number(_ACTORS, text)
+        return cast("list[int]", numbers)
 
     def sources(self, sources: Sequence[Mapping[str, str]]) -> tuple[list[int], list[Mapping[str, str] | None]]:
         """The number of each source's dimensions, and what else it says, if anything."""
@@ -130,6 +147,10 @@ class Texts:
         if len(self._sources) > MOST_SOURCES:
             return None
         return self._number(_SOURCES, msgspec.json.encode(shared).decode())
+
+    def actor_of(self, number: int) -> str | None:
+        """The actor that has this number."""
+        return self._texts[_ACTORS][number] if number else None
 
     def name_of(self, number: int) -> str:
         """The name that has this number."""

@@ -183,8 +183,8 @@ class Writer:
             end = start + batch.events
             answers.append((batch.waiter, outcomes[start:end]))
             start = end
-        self._answer(loop, answers, events)
         self._on_commit(CommitReport(len(batches), events, time.perf_counter() - began))
+        self._answer(loop, answers, events)
         self._chunks.committed()
 
     def _answer(self, loop: asyncio.AbstractEventLoop, answers: Sequence[tuple[_Waiter, object]], events: int) -> None:
