@@ -2,7 +2,7 @@
 
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
-from kizashi_collector.analysis._freshness import FRESHNESS_SPAN_MS, complete_until
+from kizashi_collector.analysis._freshness import FRESHNESS_SPAN_MS, complete_until, complete_until_of
 from kizashi_collector.analysis._funnel import (
     FunnelFigures,
     GroupFigures,
@@ -14,6 +14,8 @@ from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WIN
 from kizashi_collector.analysis._matching import Check, Rules
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary, summarize
+from kizashi_collector.analysis._table import NO_VALUE, Codes, Column, EventTable
+from kizashi_collector.analysis._table_summary import summarize_table
 from kizashi_collector.analysis._worth import Worth
 
 __all__ = [
@@ -21,9 +23,13 @@ __all__ = [
     "DEFAULT_WINDOW",
     "FRESHNESS_SPAN_MS",
     "LATE_AFTER_MS",
+    "NO_VALUE",
     "Attempt",
     "Check",
+    "Codes",
+    "Column",
     "EventFigures",
+    "EventTable",
     "Figures",
     "FunnelFigures",
     "GroupFigures",
@@ -40,8 +46,10 @@ __all__ = [
     "best",
     "by_actor",
     "complete_until",
+    "complete_until_of",
     "evaluate_funnel",
     "nearest_rank",
     "resolve_interval",
     "summarize",
+    "summarize_table",
 ]

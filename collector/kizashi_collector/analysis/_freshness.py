@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from kizashi_collector.analysis._percentiles import nearest_rank
+import numpy as np
 
-__all__ = ["FRESHNESS_SPAN_MS", "complete_until"]
+from kizashi_collector.analysis._percentiles import nearest_rank
+from kizashi_collector.analysis._table import Column
+
+__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "complete_until_of"]
 
 FRESHNESS_SPAN_MS = 24 * 60 * 60 * 1000
 """Lateness is judged by what was received in the last 24 hours."""
@@ -32,3 +35,21 @@ def complete_until(receipts: Iterable[tuple[int, int]], *, last_receipt: int | N
     gaps = sorted(later - earlier for earlier, later in pairwise(instants))
     silent = as_of - last_receipt > (nearest_rank(gaps, 999) if gaps else 0)
     return min(until, last_receipt) if silent else until
+
+
+def complete_until_of(received_at: Column, time: Column, *, last_receipt: int | None, as_of: int) -> int | None:
+    """The same, from columns."""
+    if last_receipt is None:
+        return None
+    if not len(received_at):
+        return last_receipt
+    until = as_of - _nearest_rank(np.maximum(0, received_at - time))
+    instants = np.unique(received_at)
+    silent = as_of - last_receipt > (_nearest_rank(np.diff(instants)) if len(instants) > 1 else 0)
+    return min(until, last_receipt) if silent else until
+
+
+def _nearest_rank(numbers: Column) -> int:
+    """The 99.9th percentile by nearest rank."""
+    rank = max(0, -(-999 * len(numbers) // 1000) - 1)
+    return int(np.partition(numbers, rank)[rank])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from kizashi_collector.analysis._events import LoggedEvent
 from kizashi_schemas import to_currency
@@ -30,6 +30,11 @@ class Worth:
                 self._retracted.add(original)
             elif adjustment.adjust == "restate":
                 self._restated.setdefault(original, []).append(adjustment)
+
+    @property
+    def adjusted(self) -> Set[tuple[str, str]]:
+        """Name and order of what was adjusted, whether it is known or not."""
+        return self._retracted | self._restated.keys()
 
     def retracted(self, event: LoggedEvent) -> bool:
         """Tell whether the event was taken back."""

@@ -9,14 +9,23 @@ from kizashi_collector.analysis import (
     FunnelFigures,
     Interval,
     Worth,
-    complete_until,
+    complete_until_of,
     evaluate_funnel,
     summarize,
+    summarize_table,
 )
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import SummaryReport
-from kizashi_collector.store._scan import adjustments, events_between, last_receipt, receipts
+from kizashi_collector.store._scan import (
+    adjusted_among,
+    adjustments,
+    events_between,
+    last_receipt,
+    receipts,
+    table_between,
+)
+from kizashi_collector.store._texts import DIMENSIONS
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
 
@@ -34,14 +43,26 @@ class LogAnswers:
 
         def question(connection: sqlite3.Connection, patience: Patience) -> SummaryReport:
             texts, as_of = self._log.texts, interval.as_of
-            events = events_between(connection, texts, interval.start, interval.end, patience)
             worth = Worth(plan, adjustments(connection, as_of))
-            received = receipts(connection, texts, as_of - FRESHNESS_SPAN_MS, as_of, patience)
+            if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
+                table = table_between(connection, texts, interval.start, interval.end, patience)
+                adjusted = adjusted_among(connection, texts, worth.adjusted, table)
+                summary = summarize_table(
+                    table,
+                    texts.codes,
+                    plan=plan,
+                    worth=worth,
+                    adjusted=adjusted,
+                    interval=interval,
+                    by=by,
+                    check=patience,
+                )
+            else:
+                events = events_between(connection, texts, interval.start, interval.end, patience)
+                summary = summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience)
+            received_at, time = receipts(connection, texts, as_of - FRESHNESS_SPAN_MS, as_of, patience)
             last = last_receipt(connection, texts, as_of)
-            return SummaryReport(
-                summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience),
-                complete_until(received, last_receipt=last, as_of=as_of),
-            )
+            return SummaryReport(summary, complete_until_of(received_at, time, last_receipt=last, as_of=as_of))
 
         return await self._log.read(question)
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from kizashi_collector.analysis import LoggedEvent, PropertyValue
+from kizashi_collector.analysis import NO_VALUE, EventTable, LoggedEvent, PropertyValue
 from kizashi_collector.store._columns import Integers, pack_integers, unpack_integers
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._texts import Texts
@@ -33,7 +33,7 @@ _ID_CHARACTERS = 36
 _ID_BYTES = 16
 _DASHES = (8, 13, 18, 23)
 _ADJUSTS: tuple[Literal["restate", "retract"] | None, ...] = (None, "restate", "retract")
-_NO_VALUE = -1
+_ADJUSTMENT = 4
 _NO_PROPERTIES: dict[str, PropertyValue] = {}
 _NO_CONSENT: dict[str, bool] = {}
 
@@ -98,7 +98,7 @@ def encode_chunk(events: EventColumns, texts: Texts) -> tuple[bytes, bytes]:
         names=pack_integers(texts.names(events.name)),
         times=pack_integers(events.time),
         received=pack_integers(events.received_at),
-        values=pack_integers([_NO_VALUE if value is None else value for value in events.value]),
+        values=pack_integers([NO_VALUE if value is None else value for value in events.value]),
         currencies=pack_integers(texts.currencies(events.currency)),
         flags=_pack_flags(events),
         sources=pack_integers(sources),
@@ -178,6 +178,26 @@ class Chunk:
     def _details(self) -> _Details:
         return _decode_details(zstd.decompress(self._packed_details))
 
+    def table(self, first: int, start: int, end: int) -> EventTable | None:
+        """The events, adjustments aside, with start < time ≤ end, if there are any. `first` is the first's number."""
+        numbers, count = self._numbers, self.count
+        times, flags = self.times, unpack_integers(numbers.flags, count)
+        wanted = (times > start) & (times <= end) & (flags < _ADJUSTMENT)
+        if not wanted.any():
+            return None
+        table = EventTable(
+            seq=np.arange(first, first + count),
+            name=unpack_integers(numbers.names, count),
+            time=times,
+            received_at=unpack_integers(numbers.received, count),
+            value=unpack_integers(numbers.values, count),
+            currency=unpack_integers(numbers.currencies, count),
+            source=unpack_integers(numbers.sources, count),
+            actor=unpack_integers(numbers.actors, count),
+            imported=(flags & 1).astype(np.bool_),
+        )
+        return table if wanted.all() else table.only(wanted)
+
     @property
     def times(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """When each event happened, in epoch milliseconds."""
@@ -196,7 +216,7 @@ class Chunk:
     @property
     def adjusts(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Whether each event is an adjustment."""
-        return unpack_integers(self._numbers.flags, self.count) >= 4
+        return unpack_integers(self._numbers.flags, self.count) >= _ADJUSTMENT
 
     def ids(self) -> list[str]:
         """The events' ids."""
@@ -224,7 +244,7 @@ class Chunk:
                 time=times[at],
                 received_at=received[at],
                 actor=texts.actor_of(actors[at]),
-                value=None if values[at] == _NO_VALUE else values[at],
+                value=None if values[at] == NO_VALUE else values[at],
                 currency=texts.currency_of(currencies[at]),
                 order=details.orders[at] if details.orders else None,
                 session=details.sessions[at] if details.sessions else None,

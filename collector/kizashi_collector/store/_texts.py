@@ -12,6 +12,7 @@ from typing import cast
 
 import msgspec
 
+from kizashi_collector.analysis import Codes
 from kizashi_collector.store._rows import insert_rows
 
 __all__ = ["DIMENSIONS", "MOST_SOURCES", "Texts"]
@@ -77,6 +78,10 @@ class Texts:
     def name(self, text: str) -> int:
         """The number of an event's name."""
         return self._numbers[_NAMES].get(text) or self._number(_NAMES, text)
+
+    def name_known(self, text: str) -> int | None:
+        """The number of a name, or None before any event of it was stored."""
+        return self._numbers[_NAMES].get(text)
 
     def names(self, texts: Sequence[str]) -> list[int]:
         """The numbers of the names of many events."""
@@ -159,6 +164,17 @@ class Texts:
     def currency_of(self, number: int) -> str | None:
         """The currency that has this number."""
         return self._texts[_CURRENCIES][number] if number else None
+
+    @property
+    def codes(self) -> Codes:
+        """What the numbers stand for."""
+        names, currencies, *_ = self._texts
+        return Codes(names, currencies, self._sources)
+
+    @property
+    def sources_are_whole(self) -> bool:
+        """Whether every source's dimensions have a number: those beyond the bound are in their events alone."""
+        return len(self._sources) <= MOST_SOURCES
 
     def source_of(self, number: int, rest: Mapping[str, str] | None) -> Mapping[str, str]:
         """The source that was split."""

@@ -1,0 +1,92 @@
+"""Events as columns of numbers: what a question over millions of them is counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+__all__ = ["NO_VALUE", "Codes", "Column", "EventTable", "cell_sums", "distinct"]
+
+Column = NDArray[np.int64]
+
+NO_VALUE = -1
+"""Stands for the value of an event that has none."""
+
+_LIMB = 26
+_SUMMED = 1 << 22
+LARGEST = 1 << 56
+"""Amounts below this are summed as columns."""
+
+
+class EventTable(Struct, frozen=True, eq=False):
+    """Events, adjustments aside, as columns of one length; times in milliseconds since 1970, values in micros.
+
+    Names, currencies, sources and actors are codes; 0 is none. `seq` is an event's number in the log.
+    """
+
+    seq: Column
+    name: Column
+    time: Column
+    received_at: Column
+    value: Column
+    currency: Column
+    source: Column
+    actor: Column
+    imported: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.seq)
+
+    def only(self, wanted: NDArray[np.bool_]) -> EventTable:
+        """The events that `wanted` says so of."""
+        return EventTable(*(getattr(self, name)[wanted] for name in self.__struct_fields__))
+
+    @classmethod
+    def empty(cls) -> EventTable:
+        """No events."""
+        none = np.zeros(0, np.int64)
+        return cls(none, none, none, none, none, none, none, none, none.astype(np.bool_))
+
+    @classmethod
+    def joined(cls, tables: Sequence[EventTable]) -> EventTable:
+        """The events of several tables; there is one at least."""
+        return cls(*(np.concatenate([getattr(table, name) for table in tables]) for name in cls.__struct_fields__))
+
+
+class Codes(Struct, frozen=True):
+    """What the codes of a table stand for, by their place; place 0 is none."""
+
+    names: Sequence[str]
+    currencies: Sequence[str]
+    sources: Sequence[Mapping[str, str]]
+
+
+def cell_sums(cells: Column, amounts: Column, size: int) -> list[int]:
+    """The exact sum of the amounts in each cell, for cells from 0 to size - 1 and amounts from 0 to 2⁵⁶ - 1.
+
+    Sums go beyond 64 bits. Two limbs of each amount are added as floats, which hold every whole number up to 2⁵³.
+    """
+    low = [0] * size
+    high = [0] * size
+    for start in range(0, len(cells), _SUMMED):
+        places, part = cells[start : start + _SUMMED], amounts[start : start + _SUMMED]
+        for limbs, limb in ((low, part & ((1 << _LIMB) - 1)), (high, part >> _LIMB)):
+            added = np.bincount(places, weights=limb, minlength=size)
+            for cell in np.flatnonzero(added).tolist():
+                limbs[cell] += int(added[cell])
+    return [(above << _LIMB) + below for above, below in zip(high, low, strict=True)]
+
+
+def distinct(cells: Column, codes: Column, size: int) -> Column:
+    """How many different codes there are in each cell."""
+    if not len(cells):
+        return np.zeros(size, np.int64)
+    width = int(codes.max()) + 1
+    pairs = np.sort(cells * width + codes)
+    first = np.empty(len(pairs), np.bool_)
+    first[0] = True
+    np.not_equal(pairs[1:], pairs[:-1], out=first[1:])
+    return np.bincount(pairs[first] // width, minlength=size)
