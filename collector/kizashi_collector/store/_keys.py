@@ -15,7 +15,8 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from kizashi_collector.store._protocol import StoreError
-from kizashi_collector.store._schema import key_migrations
+from kizashi_collector.store._schema import key_migrations, migrate
+from kizashi_collector.store._trouble import remedy
 
 __all__ = ["MAX_SECRET", "SCOPES", "Key", "KeyRing", "Scope"]
 
@@ -51,7 +52,7 @@ class KeyRing:
         try:
             self._connection = _open(folder)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"cannot open {folder / 'keys.db'}: {error}") from error
+            raise StoreError(f"cannot open {folder / 'keys.db'}: {error}; {remedy(error)}") from error
         self._version: int | None = None
         self._stored: list[tuple[bytes, Scope]] = []
 
@@ -100,8 +101,8 @@ class KeyRing:
                 rows = self._connection.execute("SELECT digest, scope FROM keys WHERE revoked_at IS NULL")
                 self._stored = rows.fetchall()
                 self._version = version
-        except sqlite3.OperationalError as error:
-            _log.warning("cannot read keys.db: %s; the keys known so far stay in force", error)
+        except sqlite3.Error as error:
+            _log.warning("cannot read keys.db: %s; the keys known so far stay in force; %s", error, remedy(error))
         return self._stored
 
     def close(self) -> None:
@@ -115,7 +116,7 @@ def _open(folder: Path) -> sqlite3.Connection:
     try:
         # In WAL mode nobody who writes keeps a reader waiting; the event loop reads here.
         connection.execute("PRAGMA journal_mode=WAL")
-        key_migrations.apply(Database(connection))
+        migrate(key_migrations, Database(connection), folder / "keys.db")
     except BaseException:
         connection.close()
         raise

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from kizashi_collector.store._runs import RunInfo, sync_folder
+from kizashi_collector.store._runs import RunInfo
+from kizashi_collector.store._sync import sync_folder
 
 __all__ = ["Manifest", "forget_manifest", "read_manifest", "remove_strays", "write_manifest"]
 

@@ -28,7 +28,6 @@ __all__ = [
     "load_run",
     "merged",
     "remaining",
-    "sync_folder",
     "write_run",
 ]
 
@@ -248,15 +247,6 @@ def merged(runs: Sequence[Run], floor: int) -> Iterator[tuple[Numbers, Numbers]]
             order = order.compress(seqs.take(order) >= floor)
         if len(order):
             yield hashes.take(order), seqs.take(order)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were given or taken in the folder durable."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _ranges(count: int) -> Iterator[tuple[int, int]]:

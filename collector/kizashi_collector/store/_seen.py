@@ -197,6 +197,7 @@ class SeenIds:
                 if self._closing:
                     return
             try:
+                self._folder.mkdir(exist_ok=True)  # removed, perhaps, as what can be made again
                 self._write_tables()
                 self._merge()
             except _StoppedError:
@@ -204,6 +205,8 @@ class SeenIds:
             except Exception as error:  # noqa: BLE001  # whatever it was: it is tried again, and the log has it all
                 self._complain(error)
             else:
+                if self.trouble is not None:
+                    _log.info("the index of ids in %s is written again", self._folder)
                 self._settle(None)
 
     def _wanted(self) -> bool:
