@@ -75,6 +75,7 @@ from kizashi_schemas._time import (
     parse_duration,
     parse_time,
 )
+from kizashi_schemas._upkeep import MOST_REPLAYED, ErasureAnswer, ReplayAnswer, ReplayRequest
 
 __all__ = [
     "CONSENT_KEYS",
@@ -88,6 +89,7 @@ __all__ = [
     "MICROS",
     "MINOR_UNITS",
     "MOST_INTEGER",
+    "MOST_REPLAYED",
     "MOST_UNITS",
     "NAME_PATTERN",
     "PROPERTY_KEYS",
@@ -97,6 +99,7 @@ __all__ = [
     "Attribution",
     "Batch",
     "BatchAnswer",
+    "ErasureAnswer",
     "Event",
     "EventListing",
     "EventStats",
@@ -123,6 +126,8 @@ __all__ = [
     "RawBatch",
     "RejectedEvent",
     "RejectedListing",
+    "ReplayAnswer",
+    "ReplayRequest",
     "Step",
     "StepSeconds",
     "StepValue",

@@ -132,10 +132,11 @@ class BatchAnswer(Struct, kw_only=True, frozen=True):
 
 
 class Problem(Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """An error as application/problem+json (RFC 9457), with a stable `code`."""
+    """An error as application/problem+json (RFC 9457), with a stable `code`. `request_id` finds it in the log."""
 
     title: str
     status: int
     code: str
     detail: str | None = None
     type: str = "about:blank"
+    request_id: str | None = None

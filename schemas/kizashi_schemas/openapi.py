@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kizashi_schemas import _events, _funnels, _listings, _summary
+from kizashi_schemas import _events, _funnels, _listings, _summary, _upkeep
 
 __all__ = ["json_schemas", "openapi"]
 
@@ -27,6 +27,9 @@ _COMPONENTS = (
     _listings.FunnelListing,
     _listings.PlanAnswer,
     _listings.RejectedListing,
+    _upkeep.ErasureAnswer,
+    _upkeep.ReplayAnswer,
+    _upkeep.ReplayRequest,
 )
 _REF = "#/components/schemas/{name}"
 
@@ -48,6 +51,12 @@ _SUMMARY = {
 }
 _FUNNEL = {**_INTERVAL, **_MONEY, "by": "As in the summary", "attribution": "first, last, all or step:k"}
 _LIMIT = {"limit": "At most this many, from 1 to 1000; 100 where left out"}
+_REJECTED = {
+    **_LIMIT,
+    "codes": "Comma-separated codes, such as unplanned,bad_currency",
+    "since": f"Received later than this. {_TIME}",
+    "until": f"Received no later than this. {_TIME}",
+}
 _PROBLEMS = {
     "400": "The query or body cannot be read",
     "401": "No key, or an unknown or revoked one",
@@ -116,7 +125,18 @@ def _paths() -> dict[str, Any]:
                 problems={**_PROBLEMS, "404": "The plan has no such funnel", "422": "Impossible funnel"},
             ),
         },
-        "/v1/rejected": {"get": _operation("Rejected events and why (read)", "RejectedListing", query=_LIMIT)},
+        "/v1/rejected": {"get": _operation("Rejected events and why (read)", "RejectedListing", query=_REJECTED)},
+        "/v1/rejected/replay": {
+            "post": _operation(
+                "Try rejected events again under the present plan (admin)",
+                "ReplayAnswer",
+                body="ReplayRequest",
+                problems=body_codes,
+            ),
+        },
+        "/v1/actors/{actor}": {
+            "delete": _operation("Erase an actor everywhere (admin)", "ErasureAnswer", path="actor"),
+        },
         "/v1/plan": {
             "get": _operation("The plan in force and its health (read)", "PlanAnswer"),
             "post": _operation(
@@ -129,7 +149,12 @@ def _paths() -> dict[str, Any]:
         },
         "/healthz": {"get": _text("The process is alive")},
         "/readyz": {"get": _text("It can take events now", {"503": "It cannot, and why"})},
-        "/metrics": {"get": {**_text("Prometheus metrics (read)"), "security": [{"key": []}]}},
+        "/metrics": {
+            "get": {
+                **_text("Prometheus metrics (read)", {code: _PROBLEMS[code] for code in ("401", "403")}),
+                "security": [{"key": []}],
+            }
+        },
         "/openapi.json": {"get": _text("This description", media="application/json")},
     }
 
