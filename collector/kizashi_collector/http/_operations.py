@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 
 import msgspec
 from aiohttp import web
 
+from kizashi_collector.http._gauges import Moment
 from kizashi_collector.http._problems import ProblemError
+from kizashi_collector.http._readiness import REASONS, unready
 from kizashi_collector.http._respond import json_response
-from kizashi_collector.http._services import SERVICES, Services
+from kizashi_collector.http._services import SERVICES
+from kizashi_collector.http._watch import WATCH
+from kizashi_collector.store import StoreError
 from kizashi_schemas.openapi import openapi
 
 __all__ = ["get_health", "get_metrics", "get_openapi", "get_ready"]
@@ -21,30 +26,35 @@ async def get_health(_: web.Request) -> web.Response:
 
 
 async def get_ready(request: web.Request) -> web.Response:
-    """The collector can take events now, or 503 with the reason."""
-    reason = await _unready(request.app[SERVICES])
-    if reason is not None:
-        raise ProblemError(503, "not_ready", reason, {"Retry-After": "5"})
+    """The collector can take events now, or 503 with the reasons."""
+    reasons = await unready(request.app[SERVICES], request.app[WATCH].min_free)
+    if reasons:
+        raise ProblemError(503, "not_ready", "; also: ".join(reasons.values()), {"Retry-After": "5"})
     return web.Response(text="ready\n")
 
 
-async def _unready(services: Services) -> str | None:
-    if services.draining:
-        return "the collector is stopping"
-    if not services.clock.trusted:
-        drift = services.clock.drift() // 1000
-        return f"the wall clock was set by {drift} s since the start; mend it, or restart the collector"
-    return await services.log.check()
-
-
 async def get_metrics(request: web.Request) -> web.Response:
-    """Prometheus metrics."""
+    """Prometheus metrics. Where the log's state cannot be read, all others are told."""
     services = request.app[SERVICES]
+    try:
+        log = await services.log.state()
+    except StoreError:
+        log = None
+    reasons = await unready(services, request.app[WATCH].min_free, log)
     metrics = services.metrics
-    metrics.pending.set(services.log.pending())
-    metrics.drift.set(services.clock.drift() / 1000)
-    metrics.ready.set(await _unready(services) is None)
-    return web.Response(body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    moment = Moment(
+        unready={reason: reason in reasons for reason in REASONS},
+        pending_events=services.log.pending(),
+        requests_in_flight=metrics.in_flight,
+        body_bytes=services.in_flight.bytes,
+        connections=metrics.connections(),
+        clock_drift_ms=services.clock.drift(),
+        complete_until=metrics.complete_until,
+        log=log,
+    )
+    # In a thread, where it gives way to what the event loop has to do: it takes some milliseconds.
+    body = await asyncio.to_thread(metrics.render, moment)
+    return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 async def get_openapi(_: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from kizashi_collector.analysis import IntervalError
+from kizashi_collector.http._request_id import current_note
 from kizashi_collector.ingest import BadBodyError, PlanRuledByFileError, TooManyEventsError
 from kizashi_collector.store import QueryTooSlowError, StoreBusyError, StoreError
 from kizashi_schemas import FunnelError, KizashiError, PlanError, Problem
@@ -79,8 +80,15 @@ def _http_code(status: int) -> str:
 
 
 def _response(problem: ProblemError) -> web.Response:
+    note = current_note()
+    if note is not None:
+        note.code = problem.code
     body = Problem(
-        title=HTTPStatus(problem.status).phrase, status=problem.status, code=problem.code, detail=str(problem)
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        code=problem.code,
+        detail=str(problem),
+        request_id=None if note is None else note.request_id,
     )
     response = web.Response(
         status=problem.status,
