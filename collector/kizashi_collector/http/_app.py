@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 
 from aiohttp import web
 
-from kizashi_collector.http._auth import Handler, needs
-from kizashi_collector.http._events import list_events, list_rejected, post_events
+from kizashi_collector.http._access_log import observed
+from kizashi_collector.http._admission import ADMISSION, Admission
+from kizashi_collector.http._auth import needs
+from kizashi_collector.http._body import expected
+from kizashi_collector.http._connections import ConnectionRunner
+from kizashi_collector.http._erase import erase_actor
+from kizashi_collector.http._events import list_events, post_events
 from kizashi_collector.http._funnels import get_funnel, list_funnels, post_funnel
 from kizashi_collector.http._operations import get_health, get_metrics, get_openapi, get_ready
 from kizashi_collector.http._plan import get_plan, post_plan
 from kizashi_collector.http._problems import problems
+from kizashi_collector.http._rejected import list_rejected, replay_rejected
 from kizashi_collector.http._services import SERVICES, Services
 from kizashi_collector.http._summary import get_summary
+from kizashi_collector.http._watch import WATCH, Watch, watching
 
 __all__ = ["make_app", "make_runner"]
-
-_CLIENT_LEFT = 499
-"""What web servers write down for a client that did not wait for its answer."""
 
 
 class _WithoutPayload(logging.Filter):
@@ -38,19 +40,24 @@ _protocol_log = logging.getLogger("kizashi.http.protocol")
 _protocol_log.addFilter(_WithoutPayload())
 
 
-def make_app(services: Services) -> web.Application:
+def make_app(services: Services, watch: Watch | None = None) -> web.Application:
     """Return the collector's application."""
-    app = web.Application(middlewares=[_measured, problems])
+    app = web.Application(middlewares=[observed, problems])
     app[SERVICES] = services
-    app.router.add_post("/v1/events", needs("write", post_events))
+    app[ADMISSION] = _admission(services)
+    app[WATCH] = watch or Watch()
+    app.cleanup_ctx.append(watching)
+    app.router.add_post("/v1/events", needs("write", post_events), expect_handler=expected)
     app.router.add_get("/v1/events", needs("read", list_events))
     app.router.add_get("/v1/rejected", needs("read", list_rejected))
+    app.router.add_post("/v1/rejected/replay", needs("admin", replay_rejected), expect_handler=expected)
+    app.router.add_delete("/v1/actors/{actor}", needs("admin", erase_actor))
     app.router.add_get("/v1/summary", needs("read", get_summary))
     app.router.add_get("/v1/funnels", needs("read", list_funnels))
-    app.router.add_post("/v1/funnels", needs("read", post_funnel))
+    app.router.add_post("/v1/funnels", needs("read", post_funnel), expect_handler=expected)
     app.router.add_get("/v1/funnels/{name}", needs("read", get_funnel))
     app.router.add_get("/v1/plan", needs("read", get_plan))
-    app.router.add_post("/v1/plan", needs("admin", post_plan))
+    app.router.add_post("/v1/plan", needs("admin", post_plan), expect_handler=expected)
     app.router.add_get("/metrics", needs("read", get_metrics))
     app.router.add_get("/healthz", get_health)
     app.router.add_get("/readyz", get_ready)
@@ -58,33 +65,37 @@ def make_app(services: Services) -> web.Application:
     return app
 
 
-def make_runner(services: Services) -> web.AppRunner:
+def _admission(services: Services) -> Admission:
+    limits = services.limits
+    admission = Admission(
+        max_events=limits.events,
+        max_pending=limits.pending_events,
+        max_wait=limits.wait_seconds,
+        pending=services.log.pending,
+        rate=limits.rate,
+        read_rate=limits.read_rate,
+        on_refusal=services.metrics.refused,
+    )
+    services.metrics.room = lambda: admission.room
+    return admission
+
+
+def make_runner(services: Services, watch: Watch | None = None) -> web.AppRunner:
     """Return a runner for the application. Bodies stay compressed until their size was checked."""
-    return web.AppRunner(
-        make_app(services),
+    runner = ConnectionRunner(
+        make_app(services, watch),
+        services.limits,
+        services.metrics.cut,
         access_log=None,
         auto_decompress=False,
         handle_signals=False,
         handler_cancellation=True,  # a client that leaves takes its question along; events are stored all the same
         logger=_protocol_log,
         shutdown_timeout=1.0,
+        lingering_time=5.0,  # so long a refused body may still come, and is thrown away, before the connection ends
+        max_line_size=8190,
+        max_field_size=8190,
+        max_headers=64,
     )
-
-
-@web.middleware
-async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    began = time.perf_counter()
-    status = 500
-    services = request.app[SERVICES]
-    with services.in_flight:
-        try:
-            response = await handler(request)
-            status = response.status
-        except asyncio.CancelledError:
-            status = _CLIENT_LEFT
-            raise
-        finally:
-            resource = request.match_info.route.resource
-            route = "unknown" if resource is None else resource.canonical
-            services.metrics.request(request.method, route, status, time.perf_counter() - began)
-    return response
+    services.metrics.connections = lambda: runner.open
+    return runner

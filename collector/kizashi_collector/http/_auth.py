@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 from aiohttp import web
 
+from kizashi_collector.http._admission import ADMISSION
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
 from kizashi_collector.store import MAX_SECRET, Scope
 
-__all__ = ["Handler", "needs"]
+__all__ = ["CALLER", "Handler", "needs"]
+
+CALLER: ContextVar[str] = ContextVar("kizashi_caller")
+"""Whose request is being answered: a text that stands for its key, or without keys the address it came from."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,7 +31,9 @@ def needs(scope: Scope, handler: Handler) -> Handler:
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         keys = request.app[SERVICES].keys
-        if keys is not None:
+        if keys is None:
+            caller = request.remote or ""
+        else:
             scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
             secret = secret.strip()
             held = keys.scope_of(secret) if scheme.lower() == "bearer" and 0 < len(secret) <= MAX_SECRET else None
@@ -39,6 +46,10 @@ def needs(scope: Scope, handler: Handler) -> Handler:
                 )
             if scope not in _ALLOWED[held]:
                 raise ProblemError(403, "wrong_scope", f"this key's scope is {held}, and this needs {scope}")
+            caller = f"{hash(secret):x}"  # what counts per key keeps no secrets
+        CALLER.set(caller)  # aiohttp answers each request in a task of its own
+        if scope != "write":
+            request.app[ADMISSION].ask(caller)
         return await handler(request)
 
     return guarded

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import ClientError, web
 
+from kizashi_collector.http._admission import ADMISSION
+from kizashi_collector.http._auth import CALLER
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES, Limits
 from kizashi_collector.ingest import Format
@@ -19,7 +21,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["batch_format", "body_of"]
+__all__ = ["batch_format", "body_of", "events_in", "expected"]
 
 _FORMATS: dict[str, Format] = {
     "application/json": "json",
@@ -50,15 +52,26 @@ def batch_format(request: web.Request) -> Format:
     return kind
 
 
+def events_in(body: bytes, kind: Format) -> int:
+    """About how many events a body holds, at the cost of a look: how often the name of their id stands in it."""
+    return body.count(b'"id"' if kind == "json" else b"\xa2id")
+
+
+async def expected(request: web.Request) -> None:
+    """Look at what a client expects before it sends a body: `body_of` says 100 Continue, once it wants the body."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+
+
 @asynccontextmanager
 async def body_of(request: web.Request) -> AsyncIterator[bytes]:
     """The decoded body, whose bytes count as in flight as long as the block lasts.
 
-    413 beyond a limit, 415 for an unknown Content-Encoding, 400 if it is broken, 408 if it does not come in time, 503
-    while too many bytes are in flight.
+    413 beyond a limit, 415 for an unknown Content-Encoding, 400 if it is broken, 408 if it does not come in time, 429
+    while too many bytes of this caller are in flight, 503 while too many of all are.
     """
     services = request.app[SERVICES]
-    limits, in_flight = services.limits, services.in_flight
+    limits, in_flight, caller = services.limits, services.in_flight, CALLER.get()
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
     if encoding not in _ENCODINGS:
         raise ProblemError(
@@ -68,9 +81,10 @@ async def body_of(request: web.Request) -> AsyncIterator[bytes]:
 
     def reserve(size: int) -> None:
         nonlocal reserved
-        if in_flight.bytes + size > limits.bytes_in_flight:
-            raise ProblemError(503, "busy", "too many bytes are on their way; send again", {"Retry-After": "1"})
-        in_flight.bytes += size
+        reason = in_flight.bodies.refusal(caller, size, limits.bytes_in_flight * 3 // 4, limits.bytes_in_flight)
+        if reason is not None:
+            raise request.app[ADMISSION].busy(reason, "bytes")
+        in_flight.bodies.take(caller, size)
         reserved += size
 
     try:
@@ -80,27 +94,53 @@ async def body_of(request: web.Request) -> AsyncIterator[bytes]:
             reserve(len(body))
         yield body
     finally:
-        in_flight.bytes -= reserved
+        in_flight.bodies.give_back(caller, reserved)
 
 
 async def _read(request: web.Request, limits: Limits, encoding: str, reserve: Callable[[int], None]) -> bytes:
     limit = limits.decoded_bytes if encoding == "identity" else limits.compressed_bytes
     if (request.content_length or 0) > limit:
         raise _too_large(limit, encoding)
-    parts: list[bytes] = []
-    size = 0
+    content = request.content
     try:
-        async with asyncio.timeout(limits.body_seconds):
-            async for part in request.content.iter_any():
-                size += len(part)
-                if size > limit:
-                    raise _too_large(limit, encoding)
-                reserve(len(part))
-                parts.append(part)
+        if content.is_eof():  # the usual case: all of it came with the head
+            body = content.read_nowait()
+            if len(body) > limit:
+                raise _too_large(limit, encoding)
+            reserve(len(body))
+            return body
+        return await _awaited(request, limits, limit, encoding, reserve)
     except TimeoutError:
-        raise ProblemError(408, "too_slow", f"the body did not come within {limits.body_seconds:g} s") from None
+        request.app[ADMISSION].refused("body_timeout")
+        raise ProblemError(
+            408,
+            "too_slow",
+            f"the body did not come within {limits.body_seconds:g} s, or "
+            f"after {limits.body_grace:g} s came more slowly than {limits.body_rate} bytes/s",
+        ) from None
     except (ClientError, ConnectionError) as error:
         raise ProblemError(400, "undecodable", f"the body broke off: {type(error).__name__}") from None
+
+
+async def _awaited(
+    request: web.Request, limits: Limits, limit: int, encoding: str, reserve: Callable[[int], None]
+) -> bytes:
+    """A body that is still on its way. Its deadline moves with what came, as with Apache's mod_reqtimeout."""
+    if "Expect" in request.headers:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    parts: list[bytes] = []
+    size = 0
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout_at(began + min(limits.body_grace, limits.body_seconds)) as patience:
+        async for part in request.content.iter_any():
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit, encoding)
+            reserve(len(part))
+            parts.append(part)
+            earned = limits.body_grace + size / limits.body_rate
+            patience.reschedule(began + min(earned, limits.body_seconds))
     return b"".join(parts)
 
 

@@ -6,11 +6,14 @@ import msgspec
 from aiohttp import web
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.http._body import batch_format, body_of
+from kizashi_collector.http._admission import ADMISSION
+from kizashi_collector.http._auth import CALLER
+from kizashi_collector.http._body import batch_format, body_of, events_in
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import Query
 from kizashi_collector.http._respond import json_response, money
 from kizashi_collector.http._services import SERVICES
+from kizashi_collector.store import StoreError
 from kizashi_schemas import EventListing, RejectedEvent, RejectedListing, StoredEvent, format_time
 
 __all__ = ["list_events", "list_rejected", "post_events"]
@@ -25,8 +28,25 @@ async def post_events(request: web.Request) -> web.Response:
     if services.draining:
         raise ProblemError(503, "draining", "the collector is stopping; send again", {"Retry-After": "5"})
     kind = batch_format(request)
+    admission, caller = request.app[ADMISSION], CALLER.get()
+    if not request.content.is_eof():
+        admission.check(caller)
     async with body_of(request) as body:
-        answer = await services.ingest.take(body, kind)
+        events = admission.enter(caller, events_in(body, kind))
+        began = admission.clock()
+        stored: int | None = None
+        try:
+            await admission.turns.begin(caller, events)
+            try:
+                answer = await services.ingest.take(body, kind)
+            finally:
+                admission.turns.end(events)
+            stored = answer.accepted + answer.duplicates + answer.rejected
+        except StoreError:
+            stored = 0
+            raise
+        finally:
+            admission.leave(caller, events, began, stored)
     if kind == "msgpack":
         return web.Response(body=msgspec.msgpack.encode(answer), content_type="application/msgpack")
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")

@@ -16,6 +16,7 @@ from kizashi_collector.http._query import INTERVAL, Query
 from kizashi_collector.http._respond import respond
 from kizashi_collector.http._services import SERVICES
 from kizashi_collector.http._summary_page import Page, Writer
+from kizashi_schemas import MAX_DURATION_MS
 from kizashi_schemas.plan import Plan
 
 __all__ = ["MAX_ANSWER_BYTES", "get_summary"]
@@ -106,4 +107,8 @@ def _read_cursor(text: str | None, question: str, by: tuple[str, ...]) -> _Curso
 
 def _interval(cursor: _Cursor, now: int) -> Interval:
     """The interval of the pages before, checked as if it had been asked for."""
-    return resolve_interval(now, start=cursor.start, end=cursor.end, as_of=cursor.as_of)
+    interval = resolve_interval(now, start=max(0, cursor.start), end=cursor.end, as_of=cursor.as_of)
+    if cursor.start >= 0:
+        return interval
+    # A window that ends shortly after 1970 begins before, at a time that nobody can ask for.
+    return Interval(start=max(cursor.start, -MAX_DURATION_MS), end=interval.end, as_of=interval.as_of)
