@@ -8,16 +8,18 @@ import ipaddress
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
 from aiohttp import web
 
+from kizashi_collector.cli._logging import set_up_logging
 from kizashi_collector.cli._settings import SettingsError, add_options, given_keys, resolve
-from kizashi_collector.http import Limits, Metrics, Services, make_runner
+from kizashi_collector.http import Limits, Metrics, Services, Watch, make_runner, open_file_room
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
-from kizashi_collector.store import SCOPES, KeyRing, LogAnswers, SqliteLog
+from kizashi_collector.store import SCOPES, KeyRing, LogAnswers, SqliteLog, keep_retention
 from kizashi_schemas import KizashiError, PlanError
 
 __all__ = ["add_serve"]
@@ -28,6 +30,9 @@ _DRAIN_S = 6
 _OPTIONS = (
     *("data", "plan", "host", "port", "store", "retention"),
     *("max_events", "max_body", "max_compressed", "max_pending", "query_timeout"),
+    *("max_wait", "rate_limit", "read_rate_limit", "max_connections", "idle_timeout"),
+    *("header_timeout", "body_timeout", "min_body_rate", "answer_timeout"),
+    *("min_free", "log_format", "log_level", "slow_request"),
 )
 
 
@@ -40,7 +45,6 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _run(args: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # Until the event loop's own handlers are there; as process 1 of a container, SIGTERM would be ignored without one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # The plan that SIGHUP asks for is about to be read anyway; its default would end the process.
@@ -51,6 +55,7 @@ def _run(args: argparse.Namespace) -> int:
     os.umask(0o077)  # the log and the keys are nobody else's business
     try:
         settings = resolve(args)
+        set_up_logging(settings["log_format"], settings["log_level"])
         if args.dev and not _is_loopback(settings["host"]):
             raise SettingsError(f"--dev serves without keys, so --host must be loopback, not {settings['host']}")
         asyncio.run(_serve(settings, dev=args.dev))
@@ -103,7 +108,8 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
             keys=keys,
             clock=clock,
             metrics=metrics,
-            limits=_limits(settings["max_compressed"], settings["max_body"]),
+            limits=_limits(settings),
+            retention=settings["retention"],
         )
         tasks: set[asyncio.Task[None]] = set()
 
@@ -113,21 +119,42 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
             task.add_done_callback(tasks.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        await _until_stopped(services, settings["host"], settings["port"], stop)
+        watch = Watch(slow_seconds=settings["slow_request"] / 1000, min_free=settings["min_free"])
+        await _until_stopped(services, watch, settings["host"], settings["port"], stop)
 
 
-def _limits(compressed: int, decoded: int) -> Limits:
-    """The limits, with room for a few of the largest bodies at a time."""
+def _limits(settings: dict[str, Any]) -> Limits:
+    """The limits, with room for a few of the largest bodies at a time, and as many connections as files may be open."""
     least = Limits()
+    compressed, decoded = settings["max_compressed"], settings["max_body"]
+    connections = open_file_room(settings["max_connections"])
+    if connections < settings["max_connections"]:
+        _log.warning(
+            "%d connections may be open, not %d: raise the hard limit on open files (ulimit -Hn), or lower "
+            "--max-connections",
+            connections,
+            settings["max_connections"],
+        )
     return Limits(
         compressed_bytes=compressed,
         decoded_bytes=decoded,
+        events=settings["max_events"],
         bytes_in_flight=max(least.bytes_in_flight, 4 * (compressed + decoded)),
+        pending_events=settings["max_pending"],
+        wait_seconds=settings["max_wait"] / 1000,
+        rate=settings["rate_limit"],
+        read_rate=settings["read_rate_limit"],
+        connections=connections,
+        idle_seconds=settings["idle_timeout"] / 1000,
+        header_seconds=settings["header_timeout"] / 1000,
+        body_seconds=settings["body_timeout"] / 1000,
+        body_rate=settings["min_body_rate"],
+        answer_seconds=settings["answer_timeout"] / 1000,
     )
 
 
-async def _until_stopped(services: Services, host: str, port: int, stop: asyncio.Event) -> None:
-    runner = make_runner(services)
+async def _until_stopped(services: Services, watch: Watch, host: str, port: int, stop: asyncio.Event) -> None:
+    runner = make_runner(services, watch)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)
@@ -139,7 +166,11 @@ async def _until_stopped(services: Services, host: str, port: int, stop: asyncio
             _print_first_keys(services.keys)
         shown = f"[{host}]" if ":" in host else host
         print(f"listening on http://{shown}:{runner.addresses[0][1]}", flush=True)
-        await stop.wait()
+        retention = asyncio.create_task(_keep_retention(services))
+        try:
+            await stop.wait()
+        finally:
+            retention.cancel()
         # From here on /readyz fails and new batches are refused; what is in flight is finished. aiohttp's own shutdown
         # would drop a body that is still on its way.
         services.draining = True
@@ -152,6 +183,17 @@ async def _until_stopped(services: Services, host: str, port: int, stop: asyncio
             _log.warning("stopping: some requests did not finish within %s s", _DRAIN_S)
     finally:
         await runner.cleanup()
+
+
+async def _keep_retention(services: Services) -> None:
+    def length() -> int | None:
+        plan = services.plans.current
+        return services.retention or (plan.retention if plan is not None else None)
+
+    def now() -> int | None:
+        return services.clock.now() if services.clock.trusted else None
+
+    await keep_retention(services.log.retain, now=now, retention=length)
 
 
 async def _reload(services: Services) -> None:
@@ -177,4 +219,8 @@ def _log_warnings(plans: PlanBook) -> None:
 def _print_first_keys(keys: KeyRing) -> None:
     print("no keys yet; these were made and are shown this once:")
     for scope in SCOPES:
-        print(f"  {scope:<6} {keys.create(f'first {scope} key', scope)}")
+        try:
+            secret = keys.create(f"first {scope} key", scope)
+        except sqlite3.Error as error:
+            raise SettingsError(f"cannot keep the first keys: {error}; check the volume's space and rights") from None
+        print(f"  {scope:<6} {secret}")

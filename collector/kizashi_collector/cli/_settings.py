@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from kizashi_collector.cli._logging import LEVELS
 from kizashi_collector.store import MAX_SECRET, SCOPES, Scope
 from kizashi_schemas import KizashiError, TimeError, parse_duration
 
@@ -67,6 +68,32 @@ def _store(text: str) -> str:
     return text
 
 
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < float("inf"):
+        raise ValueError("it must be a number above 0; leave it out for no limit")
+    return rate
+
+
+def _log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError("it must be text or json")
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LEVELS:
+        raise ValueError(f"it must be one of {', '.join(LEVELS)}")
+    return text.lower()
+
+
+def _bytes(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("it must be a whole number of bytes, 0 or more")
+    return number
+
+
 SETTINGS = (
     Setting("data", "data", Path, "folder for the log and the keys; one volume is enough"),
     Setting("plan", None, Path, "tracking plan (TOML); read again on SIGHUP. Without it, POST /v1/plan sets one"),
@@ -79,6 +106,19 @@ SETTINGS = (
     Setting("max_compressed", "1048576", _positive, "bytes of a compressed body at most"),
     Setting("max_pending", "100000", _positive, "events that may wait to be written; beyond, batches are answered 503"),
     Setting("query_timeout", "30s", _duration, "how long a question may take; beyond, it is answered 503"),
+    Setting("max_wait", "1s", _duration, "how long a batch may be expected to wait; beyond, it is answered 503 or 429"),
+    Setting("rate_limit", None, _rate, "events per second of each write key; beyond, batches are answered 429"),
+    Setting("read_rate_limit", None, _rate, "questions per second of each read or admin key; beyond, 429"),
+    Setting("max_connections", "20000", _positive, "connections at a time; beyond, the longest idle go, or it is 503"),
+    Setting("idle_timeout", "75s", _duration, "how long a connection may be idle"),
+    Setting("header_timeout", "10s", _duration, "how long the head of a request may take once its first byte is there"),
+    Setting("body_timeout", "30s", _duration, "how long a body may take; one below --min-body-rate is cut after 10s"),
+    Setting("min_body_rate", "1024", _positive, "bytes per second that a body must come with"),
+    Setting("answer_timeout", "60s", _duration, "how long a client may leave its answer unread"),
+    Setting("min_free", None, _bytes, "free bytes of the volume; below, /readyz fails; by default 64 MiB or a 20th"),
+    Setting("log_format", None, _log_format, "text or json; without it, text on a terminal and json elsewhere"),
+    Setting("log_level", "info", _log_level, "debug, info, warning or error; at debug every request has its line"),
+    Setting("slow_request", "1s", _duration, "an answer that takes as long has its line in the log"),
 )
 
 

@@ -5,6 +5,7 @@ from kizashi_collector.ingest._clock import TRUSTED_WITHIN_MS, Clock
 from kizashi_collector.ingest._decode import BadBodyError, Format
 from kizashi_collector.ingest._ingest import Ingest, IngestReport, TooManyEventsError
 from kizashi_collector.ingest._plan_book import PlanBook, PlanHistory, PlanRuledByFileError
+from kizashi_collector.ingest._replay import Replay
 
 __all__ = [
     "FUTURE_TOLERANCE_MS",
@@ -17,5 +18,6 @@ __all__ = [
     "PlanBook",
     "PlanHistory",
     "PlanRuledByFileError",
+    "Replay",
     "TooManyEventsError",
 ]

@@ -15,8 +15,10 @@ from kizashi_collector.ingest._decode import Format, decode_event, decode_id, to
 from kizashi_collector.ingest._usual import UsualEvents
 from kizashi_collector.store import Candidate, EventColumns, Refusal
 from kizashi_schemas import (
+    LEAST_INTEGER,
     MAX_EVENT_BYTES,
     MAX_TIME_MS,
+    MOST_INTEGER,
     Event,
     MoneyError,
     TimeError,
@@ -33,6 +35,8 @@ __all__ = ["FUTURE_TOLERANCE_MS", "Checker"]
 
 FUTURE_TOLERANCE_MS = 10 * 60 * 1000
 """A time further ahead of the collector's clock than this is refused."""
+
+Properties = Mapping[str, str | int | float | bool | None]
 
 _FIELD = re.compile(r"(?:`\$\.|required field `)([a-z_]+)")
 
@@ -125,7 +129,7 @@ class Checker:
             session=event.session,
             adjust=event.adjust,
             source=event.source or {},
-            properties=_finite(event.properties or {}),
+            properties=_kept_exactly(event.properties or {}, event.adjust),
             consent=event.consent or {},
             imported=self._imported,
         )
@@ -214,8 +218,11 @@ def _misshapen(error: msgspec.ValidationError) -> _FormError:
     return _FormError(f"bad_{match[1]}", f"{match[1]}: {message[:1].lower()}{message[1:]}")
 
 
-def _finite(properties: Mapping[str, str | int | float | bool | None]) -> Mapping[str, str | int | float | bool | None]:
+def _kept_exactly(properties: Properties, adjust: str | None) -> Properties:
     for name, value in properties.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise _FormError("bad_properties", f"properties: {name} is {value}; send a finite number or null")
+        # Adjustments are kept in a form whose integers end there; one that cannot be written would stop its neighbours.
+        if adjust is not None and isinstance(value, int) and not LEAST_INTEGER <= value <= MOST_INTEGER:
+            raise _FormError("bad_properties", f"properties: {name} has more than 64 bits; send it as text")
     return properties

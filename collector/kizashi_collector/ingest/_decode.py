@@ -27,6 +27,7 @@ _batch = _decoders(RawBatch)
 _event = _decoders(Event)
 _id = _decoders(_Id)
 _anything = _decoders(object)
+_well_formed = _decoders(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
 
@@ -48,9 +49,12 @@ def decode_batch(body: bytes, kind: Format) -> RawBatch:
             body.decode()
             if _SURROGATE.search(body):
                 _check_surrogates(body)
-        return _batch[kind].decode(body)
-    except msgspec.ValidationError as error:
-        raise BadBodyError(422, "bad_batch", f"the batch has the wrong shape: {error}") from None
+        try:
+            return _batch[kind].decode(body)
+        except msgspec.ValidationError as error:
+            # The decoder stops at the first value of a wrong type, and what follows it may be no JSON at all.
+            _well_formed[kind].decode(body)
+            raise BadBodyError(422, "bad_batch", f"the batch has the wrong shape: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _undecodable(kind, error) from None
 

@@ -25,10 +25,15 @@ class TooManyEventsError(KizashiError):
 
 
 class IngestReport(Struct, frozen=True):
-    """What one batch came to, for the metrics: its outcomes, and by how many milliseconds its times were shifted."""
+    """What one batch came to, for the metrics: its outcomes, and by how many milliseconds its times were shifted.
+
+    `late_ms` is by how much its first event came after its time, or None where that is no event.
+    """
 
     outcomes: Sequence[Outcome]
     shift: int
+    imported: bool = False
+    late_ms: int | None = None
 
 
 class Ingest:
@@ -75,8 +80,10 @@ class Ingest:
             if start:
                 await asyncio.sleep(0)  # other requests get their turn between slices
             parts += checker.check(batch.events[start : start + USUAL_EVENTS])
+        first_time = _first_time(parts)
         outcomes = await self._log.append(parts) if parts else []
-        self._on_batch(IngestReport(outcomes, shift))
+        late = None if first_time is None else received_at - first_time
+        self._on_batch(IngestReport(outcomes, shift, batch.import_, late))
         return _answer(parts, outcomes)
 
     def _shift(self, batch: RawBatch, received_at: int) -> int:
@@ -87,6 +94,15 @@ class Ingest:
         except TimeError as error:
             raise BadBodyError(422, "bad_sent_at", f"sent_at: {error}") from None
         return difference if abs(difference) > TRUSTED_WITHIN_MS and self._clock.trusted else 0
+
+
+def _first_time(parts: Sequence[EventColumns | Candidate]) -> int | None:
+    if not parts:
+        return None
+    first = parts[0]
+    if isinstance(first, EventColumns):
+        return first.time[0]
+    return None if first.event is None else first.event.time
 
 
 def _answer(parts: Sequence[EventColumns | Candidate], outcomes: Sequence[Outcome]) -> BatchAnswer:

@@ -1,6 +1,8 @@
 """The store: a durable log of events, the keys, and the answers computed from the log."""
 
 from kizashi_collector.store._answers import LogAnswers
+from kizashi_collector.store._backup import back_up
+from kizashi_collector.store._backup_file import BackupError, BackupManifest
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Scope
 from kizashi_collector.store._log import SqliteLog
@@ -8,41 +10,63 @@ from kizashi_collector.store._protocol import (
     ACCEPTED,
     Answers,
     Candidate,
+    Erased,
+    Gone,
+    IndexState,
     Log,
+    LogState,
     NameSeen,
     Outcome,
     QueryEndedError,
     QueryTooSlowError,
     Refusal,
+    RejectedFilter,
     RejectedRow,
     StoreBusyError,
     StoreError,
     SummaryReport,
 )
+from kizashi_collector.store._restore import Restored, accept_log, restore_backup
+from kizashi_collector.store._retention import keep_retention, retention_cutoff
+from kizashi_collector.store._state import BACKUP_STAMP
 from kizashi_collector.store._writer import MAX_REJECTED, CommitReport
 
 __all__ = [
     "ACCEPTED",
+    "BACKUP_STAMP",
     "MAX_REJECTED",
     "MAX_SECRET",
     "SCOPES",
     "Answers",
+    "BackupError",
+    "BackupManifest",
     "Candidate",
     "CommitReport",
+    "Erased",
     "EventColumns",
+    "Gone",
+    "IndexState",
     "Key",
     "KeyRing",
     "Log",
     "LogAnswers",
+    "LogState",
     "NameSeen",
     "Outcome",
     "QueryEndedError",
     "QueryTooSlowError",
     "Refusal",
+    "RejectedFilter",
     "RejectedRow",
+    "Restored",
     "Scope",
     "SqliteLog",
     "StoreBusyError",
     "StoreError",
     "SummaryReport",
+    "accept_log",
+    "back_up",
+    "keep_retention",
+    "restore_backup",
+    "retention_cutoff",
 ]

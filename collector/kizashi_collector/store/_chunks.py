@@ -19,6 +19,7 @@ from kizashi_collector.store._rows import insert_rows
 from kizashi_collector.store._seen import SeenIds
 from kizashi_collector.store._tail import Tail
 from kizashi_collector.store._texts import Texts
+from kizashi_collector.store._tombstones import Tombstones
 
 __all__ = ["Chunks", "decode_adjustment"]
 
@@ -52,7 +53,9 @@ class Chunks:
         self._tail = Tail(connection)
         self._broken: str | None = None
         row = connection.execute("SELECT max(first + count - 1) FROM chunks").fetchone()
-        self._last: int = row[0] or 0
+        (high,) = connection.execute("SELECT high FROM logs").fetchone()
+        self._last: int = max(row[0] or 0, high)
+        self.tombstones = Tombstones(connection)
         (history,) = connection.execute("SELECT history FROM logs").fetchone()
         self._seen = SeenIds(folder, history=history, newest=self._last)
         for first, count, numbers, details in connection.execute(
@@ -61,6 +64,7 @@ class Chunks:
         ):
             skip = max(0, self._seen.covered + 1 - first)
             self._seen.add(first + skip, Chunk(numbers, details, count, self.texts).ids()[skip:])
+        self.forget_deleted(connection)
 
     def close(self) -> None:
         """Let go of the index's files and thread."""
@@ -121,6 +125,17 @@ class Chunks:
         if len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
         return first, chunk
+
+    # -- deleting -----------------------------------------------------------------------------------------------------
+
+    def changed(self, first: int) -> None:
+        """The chunk of this first number is changed or deleted in the open transaction."""
+        self._cache.pop(first, None)
+
+    def forget_deleted(self, connection: Connection) -> None:
+        """Let the index forget the ids of all that was deleted before the oldest chunk, in a transaction after that."""
+        (first,) = connection.execute("SELECT min(first) FROM chunks").fetchone()
+        self._seen.forget_below(self._last + 1 if first is None else first)
 
     # -- adding -------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class Integers(Struct, frozen=True, array_like=True):
     data: bytes
 
 
-def pack_integers(numbers: Sequence[int]) -> Integers:
+def pack_integers(numbers: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Integers:
     """Pack numbers of 64 bits with sign. Raises OverflowError for others."""
     column = np.array(numbers, dtype=np.int64)
     if not len(column):

@@ -16,12 +16,18 @@ __all__ = [
     "ACCEPTED",
     "Answers",
     "Candidate",
+    "DamagedError",
+    "Erased",
+    "Gone",
+    "IndexState",
     "Log",
+    "LogState",
     "NameSeen",
     "Outcome",
     "QueryEndedError",
     "QueryTooSlowError",
     "Refusal",
+    "RejectedFilter",
     "RejectedRow",
     "StoreBusyError",
     "StoreError",
@@ -31,6 +37,10 @@ __all__ = [
 
 class StoreError(KizashiError):
     """The store cannot do it now: nothing of the request was kept."""
+
+
+class DamagedError(StoreError):
+    """What is stored is not what was written; no waiting mends it."""
 
 
 class StoreBusyError(StoreError):
@@ -85,6 +95,33 @@ class RejectedRow(Struct, frozen=True, kw_only=True):
     code: str
     message: str
     body: bytes
+    seq: int = 0
+
+
+class RejectedFilter(Struct, frozen=True, kw_only=True):
+    """Which rejected events: those with one of these codes or ids, received in (since, until]; None for all."""
+
+    codes: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+_ALL = RejectedFilter()
+
+
+class Gone(Struct, frozen=True):
+    """Events that are no longer in the log: because of their age, or for ever, since their actor was erased."""
+
+    why: Literal["expired", "erased"]
+    events: Sequence[LoggedEvent]
+
+
+class Erased(Struct, frozen=True):
+    """How many events of an actor went, adjustments of its orders included, and how many rejected ones."""
+
+    events: int
+    rejected: int
 
 
 class NameSeen(Struct, frozen=True):
@@ -93,6 +130,38 @@ class NameSeen(Struct, frozen=True):
     name: str
     count: int
     last_time: int
+
+
+class IndexState(Struct, frozen=True, kw_only=True):
+    """The index of ids: why it cannot be written and what to do, or None; full tables and ids in memory that wait to be
+    written; and its sorted runs on disk with the ids in them.
+    """
+
+    trouble: str | None
+    tables_waiting: int
+    ids_waiting: int
+    runs: int
+    ids_in_runs: int
+
+
+class LogState(Struct, frozen=True, kw_only=True):
+    """What the log weighs. Sizes in bytes, times in milliseconds since 1970.
+
+    `engine` is the database with its version. `file_bytes` by kind: `log`, `wal`, `ids`. `disk_bytes` and `free_bytes`
+    are of the volume that holds it. `events` leaves adjustments out; the count of `chunks` may be some seconds old.
+    `last_received` is None in an empty log, `last_backup` where none is known.
+    """
+
+    engine: str
+    file_bytes: dict[str, int]
+    free_bytes: int
+    disk_bytes: int
+    events: int
+    chunks: int
+    rejected: int
+    last_received: int | None
+    last_backup: int | None
+    index: IndexState
 
 
 class SummaryReport(Struct, frozen=True):
@@ -116,8 +185,27 @@ class Log(Protocol):
     async def newest(self, limit: int) -> list[LoggedEvent]:
         """The events received last, latest first."""
 
-    async def rejected(self, limit: int) -> tuple[list[RejectedRow], dict[str, int]]:
-        """The events rejected last, latest first, and how many are kept of each code."""
+    async def rejected(self, limit: int, wanted: RejectedFilter = _ALL) -> tuple[list[RejectedRow], dict[str, int]]:
+        """The wanted events rejected last, latest first, and how many wanted ones are kept of each code."""
+
+    async def rejected_after(self, seq: int, limit: int, wanted: RejectedFilter) -> list[RejectedRow]:
+        """The wanted rejected events with a higher number, in the order in which they came."""
+
+    async def settle_rejected(self, gone: Sequence[int], kept: Sequence[tuple[int, str, str]]) -> None:
+        """Delete the rejected events with these numbers, and give others a new code and message."""
+
+    async def retain(self, before: int) -> int:
+        """Delete the events with time < `before`, and the rejected ones received before; return how many events went.
+
+        It is done in transactions of some 10 ms. An adjustment stays in force as long as its original is stored.
+        """
+
+    async def erase(self, actor: str) -> Erased:
+        """Erase all that is stored of an actor when the call is made, from all files, adjustments of its orders too.
+
+        Ids of what was erased are answered `duplicate`, code `erased`, from then on. Raises StoreError; then some of it
+        may be left, and the next call erases the rest.
+        """
 
     async def names(self) -> list[NameSeen]:
         """The names in the log, adjustments aside, in alphabetical order."""
@@ -127,6 +215,9 @@ class Log(Protocol):
 
     async def check(self) -> str | None:
         """Why the log cannot take events now, or None. After a failure it tries whether writing works again."""
+
+    async def state(self) -> LogState:
+        """What the log weighs, cheaply enough to ask every second. Raises StoreError."""
 
     async def close(self) -> None:
         """Finish what was begun and release the files."""

@@ -1,4 +1,7 @@
-"""Reading the log: events of a span of time, adjustments, and when what was received."""
+"""Reading the log: events of a span of time, adjustments, and when what was received.
+
+Erased events are marked as adjustments and as imports too, so that the masks here pass them by.
+"""
 
 from __future__ import annotations
 
@@ -120,8 +123,9 @@ def newest(connection: Connection, texts: Texts, limit: int) -> list[LoggedEvent
     """The events stored last, latest first."""
     events: list[LoggedEvent] = []
     for count, numbers, details in connection.execute("SELECT count, numbers, details FROM chunks ORDER BY first DESC"):
-        places = range(count - 1, max(-1, count - 1 - (limit - len(events))), -1)
-        events += Chunk(numbers, details, count, texts).events(list(places))
+        chunk = Chunk(numbers, details, count, texts)
+        places = np.flatnonzero(~chunk.erased)[::-1][: limit - len(events)]
+        events += chunk.events(places.tolist())
         if len(events) >= limit:
             break
     return events

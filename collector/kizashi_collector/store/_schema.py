@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from sqlite_utils import Migrations
+from sqlite_utils import Database, Migrations
 
-if TYPE_CHECKING:
-    from sqlite_utils.db import Database
+from kizashi_collector.store._protocol import StoreError
 
-__all__ = ["key_migrations", "log_migrations"]
+__all__ = ["key_migrations", "log_migrations", "migrate"]
 
 log_migrations = Migrations("log")
 key_migrations = Migrations("keys")
 
 
-@log_migrations(name="2026-11-20 chunks, rejected, plans")
+def migrate(migrations: Migrations, db: Database, path: Path) -> None:
+    """Bring the file up to date. Raises StoreError where a newer version has been there before."""
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    unknown = [migration.name for migration in migrations.applied(db) if migration.name not in known]
+    if unknown:
+        raise StoreError(
+            f"{path} was written by a newer version of kizashi: it has {unknown[0]!r}, which this one does not know; "
+            "run that version or a newer one, or restore a backup from before"
+        )
+    migrations.apply(db)
+
+
+@log_migrations(name="2026-11-20 log")
 def _first(db: Database) -> None:
-    db.create_table("logs", {"history": str}, strict=True)
-    # Names this log for what is derived from it and kept beside it: another log's is not taken for its own.
-    db.execute("INSERT INTO logs (history) VALUES (lower(hex(randomblob(16))))")
+    # `history` names this log for what is derived from it and kept beside it: another log's is not taken for its own.
+    # `salt` goes into hashes that the log keeps, and `high` is the highest number that an event was given before it
+    # was deleted: no number is given twice.
+    db.execute("CREATE TABLE logs (history TEXT NOT NULL, salt BLOB NOT NULL, high INT NOT NULL) STRICT")
+    db.execute("INSERT INTO logs VALUES (lower(hex(randomblob(16))), randomblob(16), 0)")
     db.create_table(
         "chunks",
         {
@@ -58,6 +71,8 @@ def _first(db: Database) -> None:
         not_null={"received_at", "code", "message", "body"},
         strict=True,
     )
+    # What is left of an erased event's id: 48 bits of one hash to find it by, 128 bits of another to be sure.
+    db.execute("CREATE TABLE erased (short INT, digest BLOB, PRIMARY KEY (short, digest)) WITHOUT ROWID, STRICT")
     db.create_table("plans", {"seq": int, "applied_at": int, "plan_id": str, "canonical": bytes}, pk="seq", strict=True)
 
 

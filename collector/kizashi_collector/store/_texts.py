@@ -26,7 +26,7 @@ MOST_SOURCES = 500_000
 _MOST_SHAPES, _MOST_REMEMBERED = 200, 20_000
 _NAMES, _CURRENCIES, _SOURCES, _ACTORS = 0, 1, 2, 3
 _FEW = "SELECT kind, number, text FROM texts WHERE kind < ? ORDER BY kind, number"
-_MANY = "SELECT text FROM texts WHERE kind = ? ORDER BY number"
+_MANY = "SELECT number, text FROM texts WHERE kind = ? ORDER BY number"
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _NOTHING: Mapping[str, str] = {}
 
@@ -47,8 +47,13 @@ class Texts:
         for kind, number, text in connection.execute(_FEW, (_ACTORS,)):
             self._place(kind, number, text)
         actors = connection.execute(_MANY, (_ACTORS,)).fetchall()
-        self._texts[_ACTORS].extend([text for (text,) in actors])
-        self._numbers[_ACTORS].update(zip(self._texts[_ACTORS][1:], range(1, len(actors) + 1), strict=True))
+        texts, numbers = self._texts[_ACTORS], self._numbers[_ACTORS]
+        texts += [""] * (actors[-1][0] if actors else 0)
+        for number, text in actors:
+            texts[number] = text
+            numbers[text] = number
+        # Numbers of actors that are gone are given again after a start, when nobody reads anything from before.
+        self._free = [number for number, text in enumerate(texts) if number and not text]
 
     def _place(self, kind: int, number: int, text: str) -> None:
         self._texts[kind].append(text)
@@ -107,8 +112,17 @@ class Texts:
         if None in numbers:
             for at, text in enumerate(texts):
                 if numbers[at] is None:
-                    numbers[at] = 0 if text is None else known.get(text) or self._number(_ACTORS, text)
+                    numbers[at] = 0 if text is None else known.get(text) or self._new_actor(text)
         return cast("list[int]", numbers)
+
+    def _new_actor(self, text: str) -> int:
+        if not self._free:
+            return self._number(_ACTORS, text)
+        number = self._free.pop()
+        self._texts[_ACTORS][number] = text
+        self._numbers[_ACTORS][text] = number
+        self._unsaved.append((_ACTORS, number, text))
+        return number
 
     def sources(self, sources: Sequence[Mapping[str, str]]) -> tuple[list[int], list[Mapping[str, str] | None]]:
         """The number of each source's dimensions, and what else it says, if anything."""
@@ -152,6 +166,26 @@ class Texts:
         if len(self._sources) > MOST_SOURCES:
             return None
         return self._number(_SOURCES, msgspec.json.encode(shared).decode())
+
+    def actor_known(self, text: str) -> int | None:
+        """The number of an actor, or None before anything of it was stored."""
+        return self._numbers[_ACTORS].get(text)
+
+    def forget_actors(self, connection: Connection, numbers: Sequence[int]) -> Callable[[], None]:
+        """Delete actors of whom nothing is stored any more, in the open transaction.
+
+        What is returned does so in memory, and is to be called after the commit, before anything else is written.
+        """
+        rows = [(_ACTORS, number) for number in numbers]
+        connection.executemany("DELETE FROM texts WHERE kind = ? AND number = ?", rows)
+
+        def forget() -> None:
+            texts, known = self._texts[_ACTORS], self._numbers[_ACTORS]
+            for number in numbers:
+                known.pop(texts[number], None)
+                texts[number] = ""
+
+        return forget
 
     def actor_of(self, number: int) -> str | None:
         """The actor that has this number."""

@@ -15,6 +15,7 @@ from kizashi_collector.store._protocol import ACCEPTED, Candidate, Outcome
 __all__ = ["Judge"]
 
 _DUPLICATE = Outcome("duplicate")
+_ERASED = Outcome("duplicate", "erased", "this event was erased with its actor; it is not stored again")
 
 
 class Judge:
@@ -30,8 +31,9 @@ class Judge:
         self._chunks = chunks
         ids = list(chain.from_iterable(map(_ids, parts)))
         self._by_id = {event.id: event for event in chunks.with_ids(connection, ids)}
+        self._erased = chunks.tombstones.among(connection, ids)
         # What needs a look: everybody else's id comes once, and is new.
-        self._watched = set(self._by_id)
+        self._watched = {*self._by_id, *self._erased}
         if len(set(ids)) < len(ids):
             self._watched.update(event_id for event_id, times in Counter(ids).items() if times > 1)
         # The event itself, or its number in the log.
@@ -62,6 +64,8 @@ class Judge:
         event, refusal = candidate.event, candidate.refusal
         if event is not None and (refusal is None or event.id in self._by_id):
             return self._of_event(event)
+        if candidate.id in self._erased:
+            return _ERASED
         if refusal is None:
             return Outcome("rejected", "bad_event", "not an event")
         return Outcome("rejected", refusal.code, refusal.message)
@@ -70,6 +74,8 @@ class Judge:
         stored = self._by_id.get(event.id)
         if stored is not None:
             return _DUPLICATE if _same(event, stored) else _conflict(event)
+        if event.id in self._erased:
+            return _ERASED
         if event.order is not None:
             original = self._orders.get((event.name, event.order))
             if event.adjust is None and original is not None:
@@ -95,7 +101,7 @@ class Judge:
 def _ids(part: EventColumns | Candidate) -> Sequence[str]:
     if isinstance(part, EventColumns):
         return part.id
-    return (part.event.id,) if part.event is not None else ()
+    return (part.id,) if part.id is not None else ()
 
 
 def _orders(part: EventColumns | Candidate) -> Sequence[str | None]:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from kizashi_collector.store._chunks import Chunks
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._protocol import Candidate, Outcome, StoreBusyError, StoreError
+from kizashi_collector.store._trouble import is_damage, remedy
 from kizashi_collector.store._verdicts import Judge
 
 __all__ = ["MAX_REJECTED", "CommitReport", "Writer"]
@@ -24,6 +25,7 @@ MAX_REJECTED = 100_000
 """So many rejected events are kept; the oldest go first."""
 
 _GROUP_EVENTS = 10_000
+_STALLED_SECONDS = 10.0
 _log = logging.getLogger("kizashi.store")
 T = TypeVar("T")
 
@@ -60,6 +62,7 @@ class _Batch(Struct, frozen=True, eq=False):
 
 class _Work(Struct, frozen=True, eq=False):
     do: Callable[[sqlite3.Connection], object]
+    then: Callable[[], None]
     waiter: _Waiter
 
 
@@ -82,6 +85,8 @@ class Writer:
         self._chunks = chunks
         self.pending = 0
         self.trouble: str | None = None
+        self._damaged = False
+        self._busy_since: float | None = None
         self._max_pending = max_pending
         self._on_commit = on_commit
         self._arrived: list[_Batch] = []
@@ -110,12 +115,23 @@ class Writer:
         if arrived:
             self._queue.put(arrived)
 
-    async def run(self, do: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `do` in a transaction of its own; return its result once it is durable. Raises StoreError."""
+    @property
+    def stalled(self) -> str | None:
+        """What to say while one transaction has been on its way to the disk for longer than 10 s, or None."""
+        since = self._busy_since
+        if since is None or (seconds := time.monotonic() - since) < _STALLED_SECONDS:
+            return None
+        return f"the disk has not answered for {seconds:.0f} s; {remedy(TimeoutError())}"
+
+    async def run(self, do: Callable[[sqlite3.Connection], T], then: Callable[[], None] = lambda: None) -> T:
+        """Run `do` in a transaction of its own; return its result once it is durable. Raises StoreError.
+
+        `then` follows in the thread, after the commit and before any other transaction.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._hand_over()
-        self._queue.put(_Work(do, _Waiter(loop, future)))
+        self._queue.put(_Work(do, then, _Waiter(loop, future)))
         return await future
 
     async def close(self) -> None:
@@ -130,10 +146,12 @@ class Writer:
 
     def _work_forever(self) -> None:
         while (item := self._take()) is not None:
+            self._busy_since = time.monotonic()
             if isinstance(item, _Work):
                 self._do(item)
             else:
                 self._commit(self._gather(item))
+            self._busy_since = None
 
     def _take(self) -> list[_Batch] | _Work | None:
         return self._aside.pop() if self._aside else self._queue.get()
@@ -157,8 +175,9 @@ class Writer:
         result: object
         try:
             result = self._transaction(work.do)
+            work.then()
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever
-            result = StoreError(f"cannot write: {error}")
+            result = StoreError(f"cannot write: {error}; {remedy(error)}")
         self._answer(work.waiter.loop, [(work.waiter, result)], 0)
 
     def _commit(self, batches: list[_Batch]) -> None:
@@ -170,13 +189,19 @@ class Writer:
             outcomes = self._transaction(lambda connection: _keep(connection, self._chunks, parts))
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever, and nothing was kept
             self._chunks.given_up()
-            self.trouble = f"cannot write: {error}"
-            _log.error("cannot write: %s; check the volume's space and rights", error)
-            self._answer(loop, [(batch.waiter, StoreError(self.trouble)) for batch in batches], events)
+            trouble = f"cannot write: {error}" + ("" if isinstance(error, StoreError) else f"; {remedy(error)}")
+            if trouble != self.trouble:
+                # Once for each trouble: whoever sends tries again and again.
+                _log.error("%s; nothing is taken until then, and it is tried again", trouble)
+            self.trouble = trouble
+            # An empty batch touches few pages: only a batch that is kept shows that damage is gone.
+            self._damaged = self._damaged or is_damage(error)
+            self._answer(loop, [(batch.waiter, StoreError(trouble)) for batch in batches], events)
             return
         # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
-        if not parts or self.connection.total_changes > changes:
-            self.trouble = None
+        if self.trouble is not None and (self.connection.total_changes > changes or not (parts or self._damaged)):
+            _log.info("writing works again")
+            self.trouble, self._damaged = None, False
         answers: list[tuple[_Waiter, object]] = []
         start = 0
         for batch in batches:

@@ -16,6 +16,8 @@ ROUTES = [
     ("POST", "/v1/events", {"write"}),
     ("GET", "/v1/events", {"read", "admin"}),
     ("GET", "/v1/rejected", {"read", "admin"}),
+    ("POST", "/v1/rejected/replay", {"admin"}),
+    ("DELETE", "/v1/actors/{actor}", {"admin"}),
     ("GET", "/v1/summary", {"read", "admin"}),
     ("GET", "/v1/funnels", {"read", "admin"}),
     ("POST", "/v1/funnels", {"read", "admin"}),
@@ -34,7 +36,9 @@ async def test_a_route_answers_only_to_the_scopes_it_is_for(
 ) -> None:
     scopes: list[Scope | None] = [None, "read", "write", "admin"]
     for scope in scopes:
-        async with collector.ask(method, path, scope=scope, data=b"{}" if method == "POST" else None) as response:
+        async with collector.ask(
+            method, path.replace("{actor}", "v-1"), scope=scope, data=b"{}" if method == "POST" else None
+        ) as response:
             refused = response.status in (401, 403)
             assert refused is (scope not in allowed), (scope, response.status)
             assert response.status != 500
