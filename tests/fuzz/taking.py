@@ -53,7 +53,7 @@ class Taker:
 
     async def _take(self, body: bytes, kind: Literal["json", "msgpack"]) -> str:
         try:
-            answer = await self._ingest.take(body, kind)
+            answer = await self._ingest.take(self._ingest.open(body, kind))
         except BadBodyError as error:
             judge_refusal(error.status, error.code, body, kind)
             return error.code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -52,6 +53,9 @@ def _run(args: argparse.Namespace) -> int:
     # A thread that counts over the log gives way after this. With the default of 5 ms, each row that another thread
     # reads, and each answer, would wait as long for its turn.
     sys.setswitchinterval(0.0005)
+    # Nearly all that a request makes is gone with it, and no cycle is among it. Collecting at every 700 objects, as by
+    # default, takes a seventh of the time; at so many, a collection takes about a millisecond.
+    gc.set_threshold(20_000, 20, 20)
     os.umask(0o077)  # the log and the keys are nobody else's business
     try:
         settings = resolve(args)
@@ -156,6 +160,9 @@ def _limits(settings: dict[str, Any]) -> Limits:
 async def _until_stopped(services: Services, watch: Watch, host: str, port: int, stop: asyncio.Event) -> None:
     runner = make_runner(services, watch)
     await runner.setup()
+    # What is there by now stays to the end: no collection looks at it again.
+    gc.collect()
+    gc.freeze()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)
         try:

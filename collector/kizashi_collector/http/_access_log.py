@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from kizashi_collector.http._request_id import HEADER, Note, noted, noting, requ
 from kizashi_collector.http._services import SERVICES
 from kizashi_collector.http._watch import WATCH
 
-__all__ = ["observed"]
+__all__ = ["observed", "tell"]
 
 _log = logging.getLogger("kizashi.access")
 
@@ -48,33 +49,33 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
             services.metrics.request(request.method, route, status, seconds)
             slow = seconds >= request.app[WATCH].slow_seconds
             if slow or status >= 400 or _log.isEnabledFor(logging.DEBUG):
-                _tell(request, response, route, status, seconds, slow=slow, note=note)
+                sent = response.content_length if isinstance(response, web.Response) else None
+                method = request.method if request.method in _METHODS else "other"
+                told = {"bytes_in": request.content_length, "bytes_out": sent, "remote": request.remote}
+                tell(note, method, route, status, seconds, told, slow=slow)
             noted(token)
     return response
 
 
-def _tell(
-    request: web.Request,
-    response: web.StreamResponse | None,
+def tell(
+    note: Note,
+    method: str,
     route: str,
     status: int,
     seconds: float,
+    told: Mapping[str, object],
     *,
     slow: bool,
-    note: Note,
 ) -> None:
     """Write the line. It names the route's pattern, and neither path, query, header nor body."""
-    method = request.method if request.method in _METHODS else "other"
     fields: dict[str, object] = {
         "method": method,
         "route": route,
         "status": status,
         "ms": round(seconds * 1000, 1),
-        "bytes_in": request.content_length,
-        "bytes_out": response.content_length if isinstance(response, web.Response) else None,
         "code": note.code,
         "key": note.key,
-        "remote": request.remote,
+        **told,
     }
     if note.report is not None:
         fields["events"] = len(note.report.outcomes)
@@ -86,9 +87,7 @@ def _tell(
         level = logging.WARNING
     elif status >= 400 and status != _CLIENT_LEFT:
         level = logging.INFO
-    told = {name: value for name, value in fields.items() if value is not None}
     # Lines are alike, for what keeps floods back, when route and status are.
     alike = f"{method} {route} {status}"
-    _log.log(
-        level, "%s %s %d%s", method, route, status, " (slow)" if slow else "", extra={"fields": told, "alike": alike}
-    )
+    extra = {"fields": {name: value for name, value in fields.items() if value is not None}, "alike": alike}
+    _log.log(level, "%s %s %d%s", method, route, status, " (slow)" if slow else "", extra=extra)

@@ -17,6 +17,7 @@ from kizashi_collector.http._funnels import get_funnel, list_funnels, post_funne
 from kizashi_collector.http._operations import get_health, get_metrics, get_openapi, get_ready
 from kizashi_collector.http._plan import get_plan, post_plan
 from kizashi_collector.http._problems import problems
+from kizashi_collector.http._quick import QuickPosts
 from kizashi_collector.http._rejected import list_rejected, replay_rejected
 from kizashi_collector.http._services import SERVICES, Services
 from kizashi_collector.http._summary import get_summary
@@ -82,10 +83,12 @@ def _admission(services: Services) -> Admission:
 
 def make_runner(services: Services, watch: Watch | None = None) -> web.AppRunner:
     """Return a runner for the application. Bodies stay compressed until their size was checked."""
+    app = make_app(services, watch)
     runner = ConnectionRunner(
-        make_app(services, watch),
+        app,
         services.limits,
         services.metrics.cut,
+        QuickPosts(services, app[ADMISSION], app[WATCH].slow_seconds),
         access_log=None,
         auto_decompress=False,
         handle_signals=False,

@@ -10,9 +10,9 @@ from aiohttp import web
 from kizashi_collector.http._admission import ADMISSION
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
-from kizashi_collector.store import MAX_SECRET, Scope
+from kizashi_collector.store import MAX_SECRET, KeyRing, Scope
 
-__all__ = ["CALLER", "Handler", "needs"]
+__all__ = ["CALLER", "Handler", "caller_of", "needs"]
 
 CALLER: ContextVar[str] = ContextVar("kizashi_caller")
 """Whose request is being answered: a text that stands for its key, or without keys the address it came from."""
@@ -24,6 +24,19 @@ _ALLOWED: dict[Scope, frozenset[Scope]] = {
     "read": frozenset({"read"}),
     "admin": frozenset({"admin", "read"}),
 }
+
+
+def caller_of(keys: KeyRing | None, secret: str | None, remote: str) -> str | None:
+    """Whom a request that brings events counts for, or None where it may not bring any."""
+    if keys is None:
+        return remote
+    if secret is None or len(secret) > MAX_SECRET or keys.scope_of(secret) != "write":
+        return None
+    return _caller(secret)
+
+
+def _caller(secret: str) -> str:
+    return f"{hash(secret):x}"  # what counts per key keeps no secrets
 
 
 def needs(scope: Scope, handler: Handler) -> Handler:
@@ -46,7 +59,7 @@ def needs(scope: Scope, handler: Handler) -> Handler:
                 )
             if scope not in _ALLOWED[held]:
                 raise ProblemError(403, "wrong_scope", f"this key's scope is {held}, and this needs {scope}")
-            caller = f"{hash(secret):x}"  # what counts per key keeps no secrets
+            caller = _caller(secret)
         CALLER.set(caller)  # aiohttp answers each request in a task of its own
         if scope != "write":
             request.app[ADMISSION].ask(caller)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
+from kizashi_collector.http._quick import QuickPosts
 from kizashi_collector.http._services import Limits
 from kizashi_schemas import Problem
 
@@ -25,6 +26,7 @@ Cut = Literal["slow_head", "large_head", "slow_reader", "evicted", "full"]
 
 _RESERVED_FILES = 256
 """Open files that are not connections: the log, its segments and readers, and those that are being told 503."""
+_BACKLOG = 64 * 1024
 _MOST_REFUSALS = 64
 _REFUSAL_S = 1.0
 _EVICT_AT_ONCE = 64
@@ -46,13 +48,21 @@ def open_file_room(wanted: int) -> int:
 class ConnectionRunner(web.AppRunner):
     """Runs an application on connections that keep to the limits. `on_cut` is told of each that is closed for one."""
 
-    def __init__(self, app: web.Application, limits: Limits, on_cut: Callable[[Cut], None], **options: Any) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        limits: Limits,
+        on_cut: Callable[[Cut], None],
+        quick: QuickPosts,
+        **options: Any,
+    ) -> None:
         super().__init__(app, keepalive_timeout=limits.idle_seconds, **options)
         self._limits = limits
         self._on_cut = on_cut
+        self._quick = quick
 
     async def _make_server(self) -> web.Server:
-        return _Connections(await super()._make_server(), self._limits, self._on_cut)
+        return _Connections(await super()._make_server(), self._limits, self._on_cut, self._quick)
 
     @property
     def open(self) -> int:
@@ -63,7 +73,7 @@ class ConnectionRunner(web.AppRunner):
 class _Connections(web.Server):
     """All connections. A deadline is kept only for those that are slow: a usual request never meets a timer here."""
 
-    def __init__(self, plain: web.Server, limits: Limits, on_cut: Callable[[Cut], None]) -> None:
+    def __init__(self, plain: web.Server, limits: Limits, on_cut: Callable[[Cut], None], quick: QuickPosts) -> None:
         super().__init__(
             plain.request_handler,
             request_factory=plain.request_factory,
@@ -73,6 +83,7 @@ class _Connections(web.Server):
         )
         self.limits = limits
         self.on_cut = on_cut
+        self.quick = quick
         self.refusals = 0
         self._slow: dict[_Connection, float] = {}  # by deadline, since all get the same time
         self._timer: asyncio.TimerHandle | None = None
@@ -128,7 +139,7 @@ class _Connections(web.Server):
 class _Connection(web.RequestHandler):
     """aiohttp's connection, which also looks at how its client behaves."""
 
-    __slots__ = ("_body", "_head_bytes", "_owner", "_reading_timer", "_refused")
+    __slots__ = ("_backlog", "_body", "_head_bytes", "_owner", "_quick", "_reading_timer", "_refused", "_remote")
 
     def __init__(self, owner: _Connections, **options: Any) -> None:
         super().__init__(owner, **options)
@@ -137,10 +148,16 @@ class _Connection(web.RequestHandler):
         self._body: Any = None
         self._refused = False
         self._reading_timer: asyncio.TimerHandle | None = None
+        # While a request is on its short way, what comes after it waits here.
+        self._quick = False
+        self._backlog = b""
+        self._remote = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._owner.has_room():
             super().connection_made(transport)
+            peer = transport.get_extra_info("peername")
+            self._remote = str(peer[0]) if isinstance(peer, tuple) else ""
         elif isinstance(transport, asyncio.Transport):
             self._refuse(transport)
 
@@ -158,6 +175,17 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._quick:
+            self._backlog += data
+            if len(self._backlog) > _BACKLOG and self.transport is not None:
+                self.transport.pause_reading()
+            return
+        if self._is_between():
+            self._quick = True
+            if self._owner.quick.take(data, self._remote, self._answered):
+                self._stay()
+                return
+            self._quick = False
         heads = self._request_count
         in_body = self._body is not None and not self._body.is_eof()
         super().data_received(data)
@@ -173,6 +201,48 @@ class _Connection(web.RequestHandler):
             if self._head_bytes > self._owner.limits.head_bytes:
                 self.cut("large_head")
 
+    def _is_between(self) -> bool:
+        """Whether the last request was answered, and nothing has come of another."""
+        return (
+            self._waiter is not None
+            and not self._messages
+            and self._current_request is None
+            and not self._head_bytes
+            and not self._upgraded
+            and self._payload_parser is None
+            and (self._body is None or self._body.is_eof())
+            and not (self._close or self._force_close)
+        )
+
+    def _answered(self, answer: bytes) -> None:
+        self._quick = False
+        transport = self.transport
+        if transport is None:
+            return  # the client has left; its events are stored all the same
+        transport.write(answer)
+        self._stay()
+        backlog, self._backlog = self._backlog, b""
+        if len(backlog) > _BACKLOG:
+            transport.resume_reading()
+        if backlog:
+            self._loop.call_soon(self._go_on, backlog)
+
+    def _go_on(self, backlog: bytes) -> None:
+        if self.transport is not None:
+            self.data_received(backlog)
+
+    def _stay(self) -> None:
+        """Count the time that the connection may be idle from now on, as aiohttp does after each answer."""
+        self._keepalive = True
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def _process_keepalive(self) -> None:
+        if self._quick:
+            self._stay()
+        super()._process_keepalive()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reading_timer is None:
@@ -186,7 +256,7 @@ class _Connection(web.RequestHandler):
 
     def idle_since(self) -> float:
         """When the last answer, or the connection itself, was made; infinity while a request is being answered."""
-        if self._current_request is not None or self._messages:
+        if self._current_request is not None or self._messages or self._quick:
             return float("inf")
         return self._next_keepalive_close_time - self._keepalive_timeout
 

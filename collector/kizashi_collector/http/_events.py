@@ -1,4 +1,4 @@
-"""POST and GET /v1/events, GET /v1/rejected."""
+"""POST and GET /v1/events."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from aiohttp import web
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.http._admission import ADMISSION
 from kizashi_collector.http._auth import CALLER
-from kizashi_collector.http._body import batch_format, body_of, events_in
+from kizashi_collector.http._body import batch_format, body_of
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import Query
 from kizashi_collector.http._respond import json_response, money
 from kizashi_collector.http._services import SERVICES
 from kizashi_collector.store import StoreError
-from kizashi_schemas import EventListing, RejectedEvent, RejectedListing, StoredEvent, format_time
+from kizashi_schemas import EventListing, StoredEvent, format_time
 
-__all__ = ["list_events", "list_rejected", "post_events"]
+__all__ = ["list_events", "post_events"]
 
 _DEFAULT_LIMIT = 100
 _MAX_LIMIT = 1_000
@@ -32,13 +32,14 @@ async def post_events(request: web.Request) -> web.Response:
     if not request.content.is_eof():
         admission.check(caller)
     async with body_of(request) as body:
-        events = admission.enter(caller, events_in(body, kind))
+        batch = services.ingest.open(body, kind)
+        events = admission.enter(caller, len(batch.events))
         began = admission.clock()
         stored: int | None = None
         try:
             await admission.turns.begin(caller, events)
             try:
-                answer = await services.ingest.take(body, kind)
+                answer = await services.ingest.take(batch)
             finally:
                 admission.turns.end(events)
             stored = answer.accepted + answer.duplicates + answer.rejected
@@ -76,26 +77,4 @@ def _stored(event: LoggedEvent) -> StoredEvent:
         consent=dict(event.consent),
         shift_ms=event.shift,
         import_=event.imported,
-    )
-
-
-async def list_rejected(request: web.Request) -> web.Response:
-    """The newest rejected events, and how many there are of each code."""
-    limit = Query(request, ("limit",)).limit(_DEFAULT_LIMIT, _MAX_LIMIT)
-    rows, codes = await request.app[SERVICES].log.rejected(limit)
-    return json_response(
-        RejectedListing(
-            total=sum(codes.values()),
-            codes=codes,
-            rejected=[
-                RejectedEvent(
-                    received_at=format_time(row.received_at),
-                    id=row.id,
-                    code=row.code,
-                    message=row.message,
-                    event=msgspec.Raw(row.body),
-                )
-                for row in rows
-            ],
-        )
     )

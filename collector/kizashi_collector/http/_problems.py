@@ -43,14 +43,15 @@ async def problems(
         kept = {name: value for name, value in error.headers.items() if name == "Allow"}
         problem = ProblemError(error.status, _http_code(error.status), f"{request.method} {request.path}", kept)
     except KizashiError as error:
-        problem = _translated(error)
+        problem = as_problem(error)
     except Exception:  # noqa: BLE001  # the last resort: a bug must cost one request, not the connection
         _log.exception("%s %s failed", request.method, request.match_info.route.resource)
         problem = ProblemError(500, "internal", "the collector failed; its log says where")
     return _response(problem)
 
 
-def _translated(error: KizashiError) -> ProblemError:
+def as_problem(error: KizashiError) -> ProblemError:
+    """What an error is answered with. Raises the error itself where that is nobody's business."""
     match error:
         case ProblemError():
             return error
@@ -79,20 +80,25 @@ def _http_code(status: int) -> str:
     return {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(status, f"http_{status}")
 
 
-def _response(problem: ProblemError) -> web.Response:
-    note = current_note()
-    if note is not None:
-        note.code = problem.code
+def problem_body(problem: ProblemError, request_id: str | None) -> bytes:
+    """A problem as it is sent (RFC 9457)."""
     body = Problem(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
         code=problem.code,
         detail=str(problem),
-        request_id=None if note is None else note.request_id,
+        request_id=request_id,
     )
+    return msgspec.json.encode(body)
+
+
+def _response(problem: ProblemError) -> web.Response:
+    note = current_note()
+    if note is not None:
+        note.code = problem.code
     response = web.Response(
         status=problem.status,
-        body=msgspec.json.encode(body),
+        body=problem_body(problem, None if note is None else note.request_id),
         content_type="application/problem+json",
         headers=problem.headers,
     )

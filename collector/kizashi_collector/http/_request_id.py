@@ -11,7 +11,7 @@ from multidict import CIMultiDictProxy
 
 from kizashi_collector.ingest import IngestReport
 
-__all__ = ["HEADER", "Note", "current_note", "current_request_id", "noted", "noting", "request_id"]
+__all__ = ["HEADER", "Note", "current_note", "current_request_id", "new_request_id", "noted", "noting", "request_id"]
 
 HEADER = "X-Request-Id"
 """The header that a proxy sends, and that the answer carries."""
@@ -47,6 +47,11 @@ def request_id(headers: CIMultiDictProxy[str]) -> str:
     sent = headers.get(HEADER)
     if sent is not None and _SANE.fullmatch(sent):
         return sent
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
     return f"{_prefix}-{next(_numbers):x}"
 
 

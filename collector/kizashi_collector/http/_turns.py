@@ -26,10 +26,16 @@ class Turns:
         self._credit: dict[str, int] = {}
         self._round: deque[str] = deque()
 
+    def begin_now(self, events: int) -> bool:
+        """Begin if nobody waits and there is room; whether it did."""
+        if self._round or not self._fits(events):
+            return False
+        self._working += events
+        return True
+
     async def begin(self, caller: str, events: int) -> None:
         """Return when it is the batch's turn. Who began must `end`; who is cancelled here has not begun."""
-        if not self._round and self._fits(events):
-            self._working += events
+        if self.begin_now(events):
             return
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if caller not in self._waiting:

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from kizashi_collector.ingest._check import Checker
 from kizashi_collector.ingest._clock import TRUSTED_WITHIN_MS, Clock
 from kizashi_collector.ingest._decode import BadBodyError, Format, decode_batch
 from kizashi_collector.ingest._plan_book import PlanBook
 from kizashi_collector.ingest._usual import USUAL_EVENTS
-from kizashi_collector.store import ACCEPTED, Candidate, EventColumns, Log, Outcome
+from kizashi_collector.store import ACCEPTED, Candidate, EventColumns, Log, Outcome, StoreError
 from kizashi_schemas import BatchAnswer, KizashiError, RawBatch, TimeError, Verdict, parse_time
 
-__all__ = ["Ingest", "IngestReport", "TooManyEventsError"]
+__all__ = ["Ingest", "IngestReport", "OpenBatch", "TooManyEventsError"]
 
 
 class TooManyEventsError(KizashiError):
@@ -34,6 +34,16 @@ class IngestReport(Struct, frozen=True):
     shift: int
     imported: bool = False
     late_ms: int | None = None
+
+
+class OpenBatch(Struct, frozen=True, eq=False):
+    """A batch whose envelope was read: its events, still raw, and what is needed to check them."""
+
+    events: list[Raw]
+    checker: Checker
+    received_at: int
+    shift: int
+    imported: bool
 
 
 class Ingest:
@@ -56,11 +66,8 @@ class Ingest:
         self._retention = retention
         self._on_batch = on_batch
 
-    async def take(self, body: bytes, kind: Format) -> BatchAnswer:
-        """Decode, check and store a batch; return its verdicts once everything accepted is durable.
-
-        Raises BadBodyError, TooManyEventsError, StoreBusyError or StoreError, and then nothing was kept.
-        """
+    def open(self, body: bytes, kind: Format) -> OpenBatch:
+        """Look into a batch, as far as is needed to say how much it holds. Raises BadBodyError, TooManyEventsError."""
         received_at = self._clock.now()
         batch = decode_batch(body, kind)
         if len(batch.events) > self._max_events:
@@ -75,15 +82,43 @@ class Ingest:
             imported=batch.import_,
             retention=self._retention or (plan.retention if plan is not None else None),
         )
+        return OpenBatch(batch.events, checker, received_at, shift, batch.import_)
+
+    async def take(self, batch: OpenBatch) -> BatchAnswer:
+        """Check and store a batch; return its verdicts once everything accepted is durable.
+
+        Raises BadBodyError, StoreBusyError or StoreError, and then nothing was kept.
+        """
         parts: list[EventColumns | Candidate] = []
         for start in range(0, len(batch.events), USUAL_EVENTS):
             if start:
                 await asyncio.sleep(0)  # other requests get their turn between slices
-            parts += checker.check(batch.events[start : start + USUAL_EVENTS])
+            parts += batch.checker.check(batch.events[start : start + USUAL_EVENTS])
+        return self._settled(batch, parts, await self._log.append(parts) if parts else [])
+
+    def submit(self, batch: OpenBatch, then: Callable[[BatchAnswer | KizashiError], None]) -> None:
+        """Do as `take` for a batch of 1 to USUAL_EVENTS events, without waiting.
+
+        `then` is called in the event loop with the verdicts or with why nothing was kept. Raises BadBodyError and
+        StoreBusyError, and then it is not.
+        """
+        parts = batch.checker.check(batch.events)
+
+        def done(future: asyncio.Future[Sequence[Outcome]]) -> None:
+            error = future.exception()
+            if error is None:
+                then(self._settled(batch, parts, future.result()))
+            else:
+                then(error if isinstance(error, KizashiError) else StoreError(f"cannot store: {error}"))
+
+        self._log.submit(parts).add_done_callback(done)
+
+    def _settled(
+        self, batch: OpenBatch, parts: Sequence[EventColumns | Candidate], outcomes: Sequence[Outcome]
+    ) -> BatchAnswer:
         first_time = _first_time(parts)
-        outcomes = await self._log.append(parts) if parts else []
-        late = None if first_time is None else received_at - first_time
-        self._on_batch(IngestReport(outcomes, shift, batch.import_, late))
+        late = None if first_time is None else batch.received_at - first_time
+        self._on_batch(IngestReport(outcomes, batch.shift, batch.imported, late))
         return _answer(parts, outcomes)
 
     def _shift(self, batch: RawBatch, received_at: int) -> int:

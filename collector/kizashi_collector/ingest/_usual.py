@@ -9,6 +9,7 @@ says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Annotated, NamedTuple, cast
 
@@ -108,7 +109,7 @@ class UsualEvents:
         self._planned = None if plan is None or plan.unplanned != "reject" else plan.events
         self._default = None if plan is None else plan.currency
         # With no plan every currency will do; with one, those that it has a rate for.
-        self._currencies = frozenset({None, *(MINOR_UNITS if plan is None else (plan.currency, *plan.rates))})
+        self._currencies = _currencies(None if plan is None else (plan.currency, *plan.rates))
         self._received_at = received_at
         self._shift = shift
         self._imported = imported
@@ -208,6 +209,11 @@ class UsualEvents:
         if self._default is None:
             return None
         return [self._default if mine else sent for mine, sent in zip(own, currencies, strict=True)], own
+
+
+@lru_cache(maxsize=8)
+def _currencies(known: tuple[str, ...] | None) -> frozenset[str | None]:
+    return frozenset({None, *(MINOR_UNITS if known is None else known)})
 
 
 def _joined(raws: Sequence[Raw], kind: Format) -> bytes:

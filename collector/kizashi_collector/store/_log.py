@@ -128,7 +128,11 @@ class SqliteLog:
 
     async def append(self, parts: Sequence[EventColumns | Candidate]) -> Sequence[Outcome]:
         """Keep what is new; see Log.append."""
-        return await self._writer.append(parts)
+        return await self._writer.submit(parts)
+
+    def submit(self, parts: Sequence[EventColumns | Candidate]) -> asyncio.Future[Sequence[Outcome]]:
+        """Keep what is new, soon; see Log.submit."""
+        return self._writer.submit(parts)
 
     async def add_plan(self, plan_id: str, canonical: bytes, applied_at: int) -> None:
         """Append a plan to the history of plans. Raises StoreError."""

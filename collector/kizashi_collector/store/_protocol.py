@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -181,6 +182,9 @@ class Log(Protocol):
         event that was plainly accepted has ACCEPTED itself as its outcome. The caller leaves the parts alone. Raises
         StoreBusyError or StoreError, and then nothing was kept.
         """
+
+    def submit(self, parts: Sequence[EventColumns | Candidate]) -> asyncio.Future[Sequence[Outcome]]:
+        """Do as `append`, without waiting: the future has its result or its StoreError. Raises StoreBusyError."""
 
     async def newest(self, limit: int) -> list[LoggedEvent]:
         """The events received last, latest first."""

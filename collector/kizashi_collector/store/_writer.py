@@ -95,8 +95,8 @@ class Writer:
         self._thread = threading.Thread(target=self._work_forever, name="kizashi-write", daemon=True)
         self._thread.start()
 
-    async def append(self, parts: Sequence[EventColumns | Candidate]) -> Sequence[Outcome]:
-        """Judge and keep events; return their outcomes once they are durable. See Log.append."""
+    def submit(self, parts: Sequence[EventColumns | Candidate]) -> asyncio.Future[Sequence[Outcome]]:
+        """Judge and keep events; the future has their outcomes once they are durable. See Log.submit."""
         events = sum(len(part) if isinstance(part, EventColumns) else 1 for part in parts)
         if self.pending + events > self._max_pending:
             raise StoreBusyError(f"{self.pending} events wait to be written, {self._max_pending} may; try again soon")
@@ -106,8 +106,8 @@ class Writer:
         if not self._arrived:
             loop.call_soon(self._hand_over)
         self._arrived.append(_Batch(parts, events, _Waiter(loop, future)))
-        # When the client is gone, the events are written all the same, and count as pending until they are.
-        return await future
+        # Whoever gives the future up, the events are written all the same, and count as pending until they are.
+        return future
 
     def _hand_over(self) -> None:
         """Give the thread all that came in one turn of the event loop; waking it up costs more than the rest."""

@@ -32,14 +32,17 @@ def test_a_key_is_known_by_its_secret_alone(ring: KeyRing, tmp_path: Path) -> No
     assert (key.id, key.name, key.scope, key.created_at, key.revoked_at) == (1, "the shop", "write", 7, None)
 
 
-def test_what_another_process_does_counts_at_once(ring: KeyRing, tmp_path: Path) -> None:
-    other = KeyRing(tmp_path, clock=lambda: 9)
+def test_what_another_process_does_counts_within_a_moment(tmp_path: Path) -> None:
+    now = [0.0]
+    ring, other = KeyRing(tmp_path, clock=lambda: 7, steady=lambda: now[0]), KeyRing(tmp_path, clock=lambda: 9)
     secret = other.create("", "read")
     assert ring.scope_of(secret) == "read"
     assert other.revoke(1)
+    now[0] = 0.05
     assert ring.scope_of(secret) is None
     assert ring.all()[0].revoked_at == 9
     other.close()
+    ring.close()
 
 
 def test_a_key_is_revoked_once(ring: KeyRing) -> None:
