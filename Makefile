@@ -4,8 +4,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := .peers
 PEERS_INSTALLED := $(PEERS)/.installed
+FUZZ := .fuzz
+FUZZ_INSTALLED := $(FUZZ)/.installed
+KILLS ?= 1000
+POINTS ?= 3000
+BODIES ?= 1000000
+SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-sdk conformance docs container-test clean help
+.PHONY: demo serve test lint bench bench-ingest bench-sdk conformance crash powerloss faults fuzz overload docs container-test \
+	clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
 	$(BIN)/python examples/demo.py
@@ -24,12 +31,33 @@ lint: $(INSTALLED)  ## formatting, lint and types
 bench: $(INSTALLED)  ## ratios against limits measured in the same run; docs/benchmarks.md keeps the last results
 	PYTHONPATH=tests $(BIN)/python -m bench.ingest
 
+bench-ingest: bench  ## the same, then with ten million events stored: rate, size, memory, start
+	PYTHONPATH=tests $(BIN)/python -m bench.stored
+	PYTHONPATH=tests $(BIN)/python -m bench.seen
+
 bench-sdk: $(PEERS_INSTALLED)  ## what a tracked event costs, beside five other SDKs in the same run
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk_outage
 
 conformance: $(PEERS_INSTALLED)  ## which promises kizashi and five other SDKs keep; docs/conformance.md keeps the last result
 	PYTHONPATH=tests $(PEERS)/bin/python -m conformance
+
+crash: $(INSTALLED)  ## kills a collector under load KILLS times; docs/crash.md keeps the last result
+	PYTHONPATH=tests $(BIN)/python -m crash kills --kills $(KILLS)
+
+powerloss: $(INSTALLED)  ## rebuilds the disk at POINTS power losses; needs strace
+	PYTHONPATH=tests $(BIN)/python -m crash powerloss --points $(POINTS)
+
+faults: $(INSTALLED)  ## every fault, the slow ones too: full, refusing and slow disks, damage, clocks
+	LONG_FAULTS=1 $(BIN)/python -m pytest tests/faults
+
+fuzz: $(FUZZ_INSTALLED)  ## BODIES bodies against a collector, then atheris and Schemathesis; docs/fuzz.md keeps the last result
+	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz $(BODIES) $(SECONDS)
+	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.coverage_guided 30000
+	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.openapi 50
+
+overload: $(INSTALLED)  ## three times the peak for a minute; docs/limits.md says what is promised
+	PYTHONPATH=tests $(BIN)/python -m overload
 
 docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 	$(BIN)/python schemas/generate_currencies.py
@@ -39,7 +67,7 @@ container-test:  ## builds the image on BASE and proves its promises; needs podm
 	tests/container/build_and_run.sh $(BASE)
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(PEERS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(FUZZ) fuzz-found dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The mark is newer than pyproject.toml only after a complete install.
 $(INSTALLED): pyproject.toml
@@ -53,6 +81,12 @@ $(PEERS_INSTALLED): pyproject.toml tests/conformance/peers.txt $(INSTALLED)
 	$(BIN)/python -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/conformance/peers.txt --editable '.[collector]'
 	touch $(PEERS_INSTALLED)
+
+# The fuzzers bring libraries that the tests do not need.
+$(FUZZ_INSTALLED): pyproject.toml tests/fuzz/requirements.txt $(INSTALLED)
+	$(BIN)/python -m venv --clear $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/fuzz/requirements.txt --editable '.[collector]'
+	touch $(FUZZ_INSTALLED)
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16

@@ -61,6 +61,7 @@ _PROBLEMS = {
     "400": "The query or body cannot be read",
     "401": "No key, or an unknown or revoked one",
     "403": "The key's scope does not allow this",
+    "429": "Too much from this key; Retry-After says when",
     "503": "Not now; Retry-After says when",
 }
 
@@ -131,6 +132,7 @@ def _paths() -> dict[str, Any]:
                 "Try rejected events again under the present plan (admin)",
                 "ReplayAnswer",
                 body="ReplayRequest",
+                optional=True,
                 problems=body_codes,
             ),
         },
@@ -164,6 +166,7 @@ def _operation(
     answer: str,
     *,
     body: str | None = None,
+    optional: bool = False,
     toml: bool = False,
     msgpack: bool = False,
     query: dict[str, str] | None = None,
@@ -202,7 +205,7 @@ def _operation(
             content["application/msgpack"] = content["application/json"]
         if toml:
             content["application/toml"] = {"schema": {"type": "string"}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not optional, "content": content}
     return operation
 
 

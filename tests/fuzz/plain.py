@@ -132,7 +132,7 @@ def _form(event: Mapping[str, Any]) -> dict[str, bool]:
         "adjust without order": adjust is None or order is not None,
         "restate without value": adjust != "restate" or event.get("value") is not None,
         "source": _map(event.get("source"), 32, lambda value: _text(value, 0, 500)),
-        "properties": _map(event.get("properties"), 64, lambda value: _is_scalar(value, small=adjust is not None)),
+        "properties": _map(event.get("properties"), 64, _is_scalar),
         "consent": _map(event.get("consent"), 32, lambda value: isinstance(value, bool)),
     }
 
@@ -151,11 +151,10 @@ def _map(value: Any, most: int, fits: Any) -> bool:
     return isinstance(value, dict) and len(value) <= most and all(_is_name(k) and fits(v) for k, v in value.items())
 
 
-def _is_scalar(value: Any, *, small: bool) -> bool:
+def _is_scalar(value: Any) -> bool:
     if isinstance(value, Number):
         number = _number(value)
-        # The properties of an adjustment hold 64 bits.
-        return number is not None and not (small and isinstance(number, int) and not -(2**63) <= number < 2**64)
+        return number is not None and not (isinstance(number, int) and not -(2**63) <= number < 2**64)
     return value is None or isinstance(value, str | bool)
 
 

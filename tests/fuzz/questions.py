@@ -82,6 +82,7 @@ METHODS = (b"GET",) * 8 + (
     b"CONNECT",
 )
 HEADERS = (
+    (b"Expect", b"200-ok"),
     *((b"If-None-Match", b"*"), (b"If-None-Match", b'W/"x", , "'), (b"If-None-Match", b"\xff"), (b"Accept", b"\xff/*")),
     *((b"Accept-Encoding", b"gzip;q=0, *"), (b"Accept-Encoding", b"gzip"), (b"Accept-Encoding", b"\xff, deflate")),
     *(

@@ -58,10 +58,6 @@ async def _raw(collector: LiveCollector, request: bytes) -> bytes:
         writer.close()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="http/_app.py: every route needs an expect_handler that raises ProblemError(417, 'bad_expect', …)",
-)
 async def test_an_expectation_that_nobody_meets_is_answered_as_a_problem(collector: LiveCollector) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 200-ok\r\n\r\n"
     answer = await _raw(collector, request)

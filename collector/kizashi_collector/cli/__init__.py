@@ -2,9 +2,20 @@
 
 from kizashi_collector.cli._backup import add_backup, add_restore
 from kizashi_collector.cli._erase import add_erase
+from kizashi_collector.cli._import import add_import
 from kizashi_collector.cli._keys import add_keys
 from kizashi_collector.cli._rejected import add_rejected
 from kizashi_collector.cli._serve import add_serve
 from kizashi_collector.cli._settings import SETTINGS, Setting
 
-__all__ = ["SETTINGS", "Setting", "add_backup", "add_erase", "add_keys", "add_rejected", "add_restore", "add_serve"]
+__all__ = [
+    "SETTINGS",
+    "Setting",
+    "add_backup",
+    "add_erase",
+    "add_import",
+    "add_keys",
+    "add_rejected",
+    "add_restore",
+    "add_serve",
+]

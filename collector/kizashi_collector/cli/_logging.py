@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
+import queue
 import re
 import sqlite3
 import sys
@@ -23,6 +26,8 @@ LogFormat = Literal["text", "json"]
 LEVELS = ("debug", "info", "warning", "error")
 
 _log = logging.getLogger("kizashi.serve")
+_MOST_WAITING = 5_000
+_LAST_S = 1.0
 _BURST = 20
 _SPAN_S = 10.0
 # So many kinds of lines are watched for floods at a time; there are some dozens of them in the code.
@@ -32,7 +37,7 @@ _PLAIN = re.compile(r"[\w.:/+@-]+", re.ASCII)
 
 def set_up_logging(form: LogFormat | None, level: str, stream: TextIO = sys.stderr) -> None:
     """Write the log of this process to `stream`; without a form, as text where that is a terminal, else as JSON."""
-    handler = logging.StreamHandler(stream)
+    handler = _Beside(stream)
     handler.setFormatter(TextLines() if (form or form_for(stream)) == "text" else JsonLines())
     handler.addFilter(FloodGate())
     # At debug, other libraries might write of what they read: they stay at info.
@@ -56,6 +61,43 @@ def _level(name: str) -> int:
 def _last_words(error: BaseException | None) -> None:
     if error is not None:
         _log.error("something failed outside of any request; report it with this line", exc_info=error)
+
+
+class _Beside(logging.Handler):
+    """Writes lines in a thread of its own: whoever reads the stream may be slow, and nobody waits for that.
+
+    Lines beyond some thousands that wait are dropped, and counted in the next one. At the end of the process, what
+    waits gets a second.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write_forever, name="kizashi-log", daemon=True)
+        self._thread.start()
+        atexit.register(self._end)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand the line over."""
+        if self._lines.qsize() >= _MOST_WAITING:
+            self._dropped += 1
+            return
+        if self._dropped:
+            record.held_back = getattr(record, "held_back", 0) + self._dropped
+            self._dropped = 0
+        self._lines.put(self.format(record))
+
+    def _write_forever(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with contextlib.suppress(OSError, ValueError):  # nobody reads: there is nowhere left to say it
+                self._stream.write(line + "\n")
+                self._stream.flush()
+
+    def _end(self) -> None:
+        self._lines.put(None)
+        self._thread.join(_LAST_S)
 
 
 class FloodGate(logging.Filter):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from functools import partial
 
 from aiohttp import web
 
 from kizashi_collector.http._access_log import observed
 from kizashi_collector.http._admission import ADMISSION, Admission
-from kizashi_collector.http._auth import needs
+from kizashi_collector.http._auth import Handler, needs
 from kizashi_collector.http._body import expected
 from kizashi_collector.http._connections import ConnectionRunner
 from kizashi_collector.http._erase import erase_actor
@@ -48,22 +50,28 @@ def make_app(services: Services, watch: Watch | None = None) -> web.Application:
     app[ADMISSION] = _admission(services)
     app[WATCH] = watch or Watch()
     app.cleanup_ctx.append(watching)
-    app.router.add_post("/v1/events", needs("write", post_events), expect_handler=expected)
-    app.router.add_get("/v1/events", needs("read", list_events))
-    app.router.add_get("/v1/rejected", needs("read", list_rejected))
-    app.router.add_post("/v1/rejected/replay", needs("admin", replay_rejected), expect_handler=expected)
-    app.router.add_delete("/v1/actors/{actor}", needs("admin", erase_actor))
-    app.router.add_get("/v1/summary", needs("read", get_summary))
-    app.router.add_get("/v1/funnels", needs("read", list_funnels))
-    app.router.add_post("/v1/funnels", needs("read", post_funnel), expect_handler=expected)
-    app.router.add_get("/v1/funnels/{name}", needs("read", get_funnel))
-    app.router.add_get("/v1/plan", needs("read", get_plan))
-    app.router.add_post("/v1/plan", needs("admin", post_plan), expect_handler=expected)
-    app.router.add_get("/metrics", needs("read", get_metrics))
-    app.router.add_get("/healthz", get_health)
-    app.router.add_get("/readyz", get_ready)
-    app.router.add_get("/openapi.json", get_openapi)
+    for method, path, handler in _routes():
+        add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)  # GET brings HEAD along
+        add(path, handler, expect_handler=expected)
     return app
+
+
+def _routes() -> Iterator[tuple[str, str, Handler]]:
+    yield "POST", "/v1/events", needs("write", post_events)
+    yield "GET", "/v1/events", needs("read", list_events)
+    yield "GET", "/v1/rejected", needs("read", list_rejected)
+    yield "POST", "/v1/rejected/replay", needs("admin", replay_rejected)
+    yield "DELETE", "/v1/actors/{actor}", needs("admin", erase_actor)
+    yield "GET", "/v1/summary", needs("read", get_summary)
+    yield "GET", "/v1/funnels", needs("read", list_funnels)
+    yield "POST", "/v1/funnels", needs("read", post_funnel)
+    yield "GET", "/v1/funnels/{name}", needs("read", get_funnel)
+    yield "GET", "/v1/plan", needs("read", get_plan)
+    yield "POST", "/v1/plan", needs("admin", post_plan)
+    yield "GET", "/metrics", needs("read", get_metrics)
+    yield "GET", "/healthz", get_health
+    yield "GET", "/readyz", get_ready
+    yield "GET", "/openapi.json", get_openapi
 
 
 def _admission(services: Services) -> Admission:

@@ -12,7 +12,7 @@ from aiohttp import ClientError, web
 
 from kizashi_collector.http._admission import ADMISSION
 from kizashi_collector.http._auth import CALLER
-from kizashi_collector.http._problems import ProblemError
+from kizashi_collector.http._problems import ProblemError, problem_response
 from kizashi_collector.http._services import SERVICES, Limits
 from kizashi_collector.ingest import Format
 
@@ -52,10 +52,13 @@ def batch_format(request: web.Request) -> Format:
     return kind
 
 
-async def expected(request: web.Request) -> None:
+async def expected(request: web.Request) -> web.Response | None:
     """Look at what a client expects before it sends a body: `body_of` says 100 Continue, once it wants the body."""
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        raise web.HTTPExpectationFailed
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        return None
+    return problem_response(
+        ProblemError(417, "bad_expect", "Expect can only be 100-continue; leave it out, or send that")
+    )
 
 
 @asynccontextmanager

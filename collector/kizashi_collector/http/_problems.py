@@ -47,7 +47,7 @@ async def problems(
     except Exception:  # noqa: BLE001  # the last resort: a bug must cost one request, not the connection
         _log.exception("%s %s failed", request.method, request.match_info.route.resource)
         problem = ProblemError(500, "internal", "the collector failed; its log says where")
-    return _response(problem)
+    return problem_response(problem)
 
 
 def as_problem(error: KizashiError) -> ProblemError:
@@ -92,7 +92,8 @@ def problem_body(problem: ProblemError, request_id: str | None) -> bytes:
     return msgspec.json.encode(body)
 
 
-def _response(problem: ProblemError) -> web.Response:
+def problem_response(problem: ProblemError) -> web.Response:
+    """The answer to a request of which this came."""
     note = current_note()
     if note is not None:
         note.code = problem.code

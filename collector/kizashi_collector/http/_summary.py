@@ -56,6 +56,7 @@ async def get_summary(request: web.Request) -> web.Response:
     cursor = _read_cursor(query.get("cursor"), question, by)
     interval = query.interval() if cursor is None else _interval(cursor, services.clock.now())
     report = await services.answers.summary(plan, interval, by)
+    services.metrics.complete(report.complete_until)
 
     def write() -> Page:
         rows = report.summary.rows

@@ -29,7 +29,7 @@ def msgpack_number(raw: Raw) -> str | None:
     """The text of a number; a float becomes the shortest text that reads back as the same float."""
     try:
         value = _value_from_msgpack.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise MoneyError('value is neither a number nor a decimal string; send 1200 or "12.50"') from None
     if value is None:
         return None

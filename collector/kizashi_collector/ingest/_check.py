@@ -93,8 +93,10 @@ class Checker:
         return self._candidate(raw, event, self._refusal(event), event.id)
 
     def _candidate(self, raw: Raw, event: LoggedEvent | None, refusal: Refusal | None, key: str | None) -> Candidate:
-        # What is accepted needs no second copy; what is refused is kept as it was sent.
-        body = b"" if refusal is None else to_json(raw, self._kind, MAX_EVENT_BYTES)
+        # What is accepted needs no second copy; what is refused is kept as it was sent. Whether a restatement is, only
+        # its original tells.
+        kept = refusal is not None or (event is not None and event.adjust == "restate")
+        body = to_json(raw, self._kind, MAX_EVENT_BYTES) if kept else b""
         return Candidate(event=event, refusal=refusal, id=key, body=body, received_at=self._received_at)
 
     # -- form ---------------------------------------------------------------------------------------------------------
@@ -129,7 +131,7 @@ class Checker:
             session=event.session,
             adjust=event.adjust,
             source=event.source or {},
-            properties=_kept_exactly(event.properties or {}, event.adjust),
+            properties=_kept_exactly(event.properties or {}),
             consent=event.consent or {},
             imported=self._imported,
         )
@@ -218,11 +220,10 @@ def _misshapen(error: msgspec.ValidationError) -> _FormError:
     return _FormError(f"bad_{match[1]}", f"{match[1]}: {message[:1].lower()}{message[1:]}")
 
 
-def _kept_exactly(properties: Properties, adjust: str | None) -> Properties:
+def _kept_exactly(properties: Properties) -> Properties:
     for name, value in properties.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise _FormError("bad_properties", f"properties: {name} is {value}; send a finite number or null")
-        # Adjustments are kept in a form whose integers end there; one that cannot be written would stop its neighbours.
-        if adjust is not None and isinstance(value, int) and not LEAST_INTEGER <= value <= MOST_INTEGER:
+        if isinstance(value, int) and not LEAST_INTEGER <= value <= MOST_INTEGER:
             raise _FormError("bad_properties", f"properties: {name} has more than 64 bits; send it as text")
     return properties

@@ -23,9 +23,11 @@ from kizashi_collector.store import EventColumns
 from kizashi_schemas import (
     CONSENT_KEYS,
     ID_CHARACTERS,
+    LEAST_INTEGER,
     MAX_EVENT_BYTES,
     MAX_TIME_MS,
     MINOR_UNITS,
+    MOST_INTEGER,
     MOST_UNITS,
     PROPERTY_KEYS,
     SOURCE_CHARACTERS,
@@ -239,9 +241,10 @@ def _are_properties(properties: Sequence[Mapping[str, PropertyValue]]) -> bool:
     if not _are_names(set(chain.from_iterable(properties))):
         return False
     items = list(chain.from_iterable(one.values() for one in properties))
-    if float not in set(map(type, items)):
-        return True
-    return all(-_INFINITY < item < _INFINITY for item in items if type(item) is float)
+    kinds = set(map(type, items))
+    if float in kinds and not all(-_INFINITY < item < _INFINITY for item in items if type(item) is float):
+        return False
+    return int not in kinds or all(LEAST_INTEGER <= item <= MOST_INTEGER for item in items if type(item) is int)
 
 
 def _micros(text: str | None, currency: str | None) -> int | None:

@@ -152,7 +152,7 @@ async def test_what_a_client_sent_before_it_left_is_stored(collector: LiveCollec
         writer.close()
     async with asyncio.timeout(20):
         while len(await collector.services.log.newest(10)) < 5:
-            await asyncio.sleep(0)
+            pass
     await until(lambda: collector.services.in_flight.count == 0)
 
 
