@@ -28,7 +28,11 @@ import os, sys
 def watch(event, args):
     if event == "open" and isinstance(args[0], (str, bytes)) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         print("wrote", os.path.abspath(os.fsdecode(args[0])), file=sys.stderr)
-    elif event in ("os.mkdir", "os.rename", "os.link", "os.symlink", "sqlite3.connect", "tempfile.mkstemp"):
+    elif event == "sqlite3.connect":
+        name = os.fsdecode(args[0])
+        if name != ":memory:" and not name.endswith("?mode=ro"):
+            print("wrote", os.path.abspath(name), file=sys.stderr)
+    elif event in ("os.mkdir", "os.rename", "os.link", "os.symlink", "tempfile.mkstemp"):
         print("wrote", os.path.abspath(os.fsdecode(args[0])), file=sys.stderr)
 
 sys.addaudithook(watch)

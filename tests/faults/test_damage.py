@@ -61,23 +61,36 @@ def damaged(stored: Stored, tmp_path: Path, damage: Callable[[Path], None]) -> I
         yield collector
 
 
-def told(row: Fault, collector: Serving) -> None:
+def told(row: Fault, collector: Serving, question: str = "/v1/summary?window=1d") -> None:
     """A question is answered with what the table says, and with no number."""
-    answer = collector.ask("GET", "/v1/summary?window=1d")
-    assert (answer.status, "rows" in answer.body) == (503, False), answer
+    answer = collector.ask("GET", question)
+    assert (answer.status, "rows" in answer.body, "events" in answer.body) == (503, False, False), answer
     row.clients_see(answer.detail)
     row.readiness_says(collector.unready)
     row.log_says(collector.log)
     assert "Traceback" not in collector.log
 
 
-@pytest.mark.parametrize("place", [6, pytest.param(40, marks=long), 300])
-def test_a_chunk_that_is_not_what_was_written_is_never_counted(place: int, stored: Stored, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "place", "question"),
+    [
+        (0, 6, "/v1/summary?window=1d"),
+        pytest.param(0, 40, "/v1/summary?window=1d", marks=long),
+        (1, 100, "/v1/events?limit=1000"),
+    ],
+    ids=["its numbers", "its numbers further on", "its details"],
+)
+def test_a_chunk_that_is_not_what_was_written_is_never_counted(
+    part: int, place: int, question: str, stored: Stored, tmp_path: Path
+) -> None:
     def damage(data: Path) -> None:
-        flip(data / "log.db", (data / "log.db").read_bytes().index(_ZSTD) + place)
+        content, at = (data / "log.db").read_bytes(), -1
+        for _ in range(part + 1):
+            at = content.index(_ZSTD, at + 1)
+        flip(data / "log.db", at + place)
 
     with damaged(stored, tmp_path, damage) as collector:
-        told(fault("a chunk is damaged"), collector)
+        told(fault("a chunk is damaged"), collector, question)
         client = Client()
         assert client.send(collector, client.batch(3)).status == 200  # it is true: they are on the disk
 

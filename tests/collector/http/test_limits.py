@@ -62,9 +62,11 @@ async def test_a_head_that_does_not_come_to_its_end_is_cut(tmp_path: Path) -> No
             for _, writer in slow:
                 writer.write(b"GET /v1/summary HTTP/1.1\r\nHost: x\r\n")
             trickle = asyncio.create_task(keep_writing(slow[0][1], b"X-More: 1\r\n"))
-            for reader, _ in slow:
-                assert b"HTTP/1.1 408 " in await all_of(reader)
+            trickled, *answers = [await all_of(reader) for reader, _ in slow]
             trickle.cancel()
+            assert all(b"HTTP/1.1 408 " in answer for answer in answers)
+            # Who still writes to a closed connection may be told that before it has read the answer.
+            assert trickled == b"" or b"HTTP/1.1 408 " in trickled
             assert (await collector.post([event()])).accepted == 1
         assert await metric(collector, 'kizashi_cut_connections_total{reason="slow_head"} 3.0')
 
