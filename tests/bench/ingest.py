@@ -8,6 +8,7 @@ of a log that holds millions of events already.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections import defaultdict
@@ -38,6 +39,7 @@ def main() -> None:
                 measure(found, at, options, folder, limit.port, kizashi.port)
             rate = median(found["batches"]) / BATCH
             todo = requests(Traffic(10**6), int(rate * 2), BATCH)
+            found["p99 sync"].append(sync_p99(folder, rate / 2) * 1000)
             found["p99 half"].append(p99_at(kizashi.port, todo, 2 * BATCH_CONNECTIONS, rate / 2) * 1000)
             with asked_meanwhile(kizashi.port, READ_KEY) as answers:
                 run_load(kizashi.port, requests(Traffic(10**6 + 1), int(rate * 3), BATCH), BATCH_CONNECTIONS)
@@ -76,6 +78,20 @@ def measure(
     found["sqlite"].append(events / sqlite_appends(folder, bodies))
 
 
+def sync_p99(folder: Path, rate: float) -> float:
+    """The 99th percentile of the seconds of a bare fdatasync of as many bytes as a batch's, at this rate."""
+    seconds = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(int(rate * 5)):
+            began = time.perf_counter()
+            file.write(os.urandom(60_000))
+            os.fdatasync(file.fileno())
+            seconds.append(time.perf_counter() - began)
+            time.sleep(max(0.0, 1 / rate - seconds[-1]))
+    (folder / "sync").unlink()
+    return sorted(seconds)[int(len(seconds) * 0.99)]
+
+
 def report(found: dict[str, list[float]]) -> None:
     def ratio(mine: str, other: str) -> str:
         return f"{median(a / b for a, b in zip(found[mine], found[other], strict=True)):.3f}"
@@ -99,7 +115,8 @@ def report(found: dict[str, list[float]]) -> None:
     print()
     print(
         f"p99 of a request: {median(found['p99 singles']):.1f} ms singles and {median(found['p99 batches']):.1f} ms "
-        f"batches at full load, {found['p99 half'][0]:.1f} ms batches at half the rate"
+        f"batches at full load, {found['p99 half'][0]:.1f} ms batches at half the rate; "
+        f"a bare fdatasync of 60 kB at that rate: {found['p99 sync'][0]:.1f} ms"
     )
     answers = sorted(found["answers"])
     print(

@@ -23,15 +23,16 @@ _AT_ONCE = 4
 _WINDOW_S = 0.25
 _SMOOTHED_S = 1.0
 _GROWTH = 1.25
+_EVENT_BYTES, _LEAST_EVENT_BYTES, _LEARNED = 300.0, 50.0, 0.02
 
 
 class FairPool:
     """A room that callers share by max-min fairness (Bertsekas and Gallager, "Data Networks", 2nd ed., section 6.5.2).
 
-    While there is room, anybody may have it. Once it is full, a caller may still go up to an equal share of it, which
-    is the room divided by those who hold something; who holds more waits until enough of it is done. So whoever wants
-    less than an equal share gets all that it wants, and those who want more come to hold equal parts of the rest. Those
-    shares may fill the room beyond `limit`, but never beyond `most`.
+    While there is room, anybody may have it, up to two equal shares where others hold something too. Once it is full,
+    a caller may still go up to an equal share of it, the room divided by those who hold something; who holds more waits
+    until enough of it is done. So whoever wants less than an equal share gets all that it wants, and those who want
+    more come to hold equal parts of the rest. Those shares may fill the room beyond `limit`, but never beyond `most`.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,10 @@ class FairPool:
         """Why the caller may not take this much more: it has its share, or the room is full."""
         total = self.total + amount
         if total <= limit:
+            crowd = len(self._held)
+            # Beyond two equal shares a caller would only wait behind itself: it is served no faster than the others.
+            if crowd > 1 and (waiting := self._held.get(caller, 0)) and (waiting + amount) * crowd > 2 * limit:
+                return "over_share"
             return None
         held = self._held.get(caller, 0)
         callers = len(self._held) + (held == 0)
@@ -104,16 +109,23 @@ class Admission:
         self._asking = None if read_rate is None else TokenBuckets(read_rate, max(2 * read_rate, 10), clock)
         self._on_refusal = on_refusal
         self._chance = chance
+        self._event_bytes = _EVENT_BYTES
         self._wait = 0.0
         self._window = clock()
         self._stored = self._batches = self._used = 0
         self._waited = 0.0
 
-    def check(self, caller: str) -> None:
-        """Raise what `enter` would for a single event; asked before a body is waited for."""
+    def check(self, caller: str, size: int) -> None:
+        """Raise what `enter` would for a body of so many bytes, as far as can be told before it came."""
+        events = min(max(1, int(size / self._event_bytes)), self._max_events)
         if self._rates is not None:
-            self._hold_to(self._rates, caller, self._rates.wait(caller, 1))
-        self._need_room(caller, 1)
+            self._hold_to(self._rates, caller, self._rates.wait(caller, events))
+        self._need_room(caller, events)
+
+    def sized(self, size: int, events: int) -> None:
+        """Learn how many bytes an event has from one body."""
+        if events:
+            self._event_bytes += (max(_LEAST_EVENT_BYTES, size / events) - self._event_bytes) * _LEARNED
 
     def enter(self, caller: str, events: int) -> int:
         """Let a batch in, and return how many events it is counted as until it leaves.

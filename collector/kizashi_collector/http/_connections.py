@@ -139,7 +139,17 @@ class _Connections(web.Server):
 class _Connection(web.RequestHandler):
     """aiohttp's connection, which also looks at how its client behaves."""
 
-    __slots__ = ("_backlog", "_body", "_head_bytes", "_owner", "_quick", "_reading_timer", "_refused", "_remote")
+    __slots__ = (
+        "_backlog",
+        "_body",
+        "_drop",
+        "_head_bytes",
+        "_owner",
+        "_quick",
+        "_reading_timer",
+        "_refused",
+        "_remote",
+    )
 
     def __init__(self, owner: _Connections, **options: Any) -> None:
         super().__init__(owner, **options)
@@ -151,6 +161,7 @@ class _Connection(web.RequestHandler):
         # While a request is on its short way, what comes after it waits here.
         self._quick = False
         self._backlog = b""
+        self._drop = 0
         self._remote = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -175,6 +186,13 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._drop:
+            # The body of a request that was refused: nobody looks at it.
+            dropped = min(self._drop, len(data))
+            self._drop -= dropped
+            data = data[dropped:]
+            if not data:
+                return
         if self._quick:
             self._backlog += data
             if len(self._backlog) > _BACKLOG and self.transport is not None:
@@ -182,7 +200,9 @@ class _Connection(web.RequestHandler):
             return
         if self._is_between():
             self._quick = True
-            if self._owner.quick.take(data, self._remote, self._answered):
+            unread = self._owner.quick.take(data, self._remote, self._answered)
+            if unread is not None:
+                self._drop = unread
                 self._stay()
                 return
             self._quick = False

@@ -30,9 +30,10 @@ async def post_events(request: web.Request) -> web.Response:
     kind = batch_format(request)
     admission, caller = request.app[ADMISSION], CALLER.get()
     if not request.content.is_eof():
-        admission.check(caller)
+        admission.check(caller, request.content_length or 0)
     async with body_of(request) as body:
         batch = services.ingest.open(body, kind)
+        admission.sized(len(body), len(batch.events))
         events = admission.enter(caller, len(batch.events))
         began = admission.clock()
         stored: int | None = None

@@ -53,40 +53,47 @@ class QuickPosts:
         self._slow_seconds = slow_seconds
         self._heads = QuickHeads()
 
-    def take(self, data: bytes, remote: str, answer: Callable[[bytes], None]) -> bool:
-        """Answer a request that arrived whole, through `answer`, soon or at once.
+    def take(self, data: bytes, remote: str, answer: Callable[[bytes], None]) -> int | None:
+        """Answer a request through `answer`, soon or at once; return how many bytes of its body are to be dropped.
 
-        False, and nothing was done, if anything about it is unusual.
+        That is all of it that is still on its way, where there is no room for the request. None, and nothing was done,
+        if anything about it is unusual.
         """
-        if len(data) > _MOST_BYTES:
-            return False
         head = self._heads.read(data)
         services = self._services
         if head is None or services.draining or _access.isEnabledFor(logging.DEBUG):
-            return False
+            return None
         caller = caller_of(services.keys, head.secret, remote)
         if caller is None:
-            return False
+            return None
         began = time.perf_counter()
+        missing = head.start + head.length - len(data)
+        if missing or len(data) > _MOST_BYTES:
+            try:
+                self._admission.check(caller, head.length)
+            except KizashiError as refusal:
+                # Said at once, it costs a fraction of what reading the body would: a flood leaves time for the others.
+                _Post(services, self._admission, self._slow_seconds, caller, head.kind, began, answer).refuse(refusal)
+                return missing
+            return None
         try:
             batch = services.ingest.open(data[head.start :], head.kind)
         except KizashiError:
-            return False
-        if not 0 < len(batch.events) <= USUAL_EVENTS:
-            return False
-        turns = self._admission.turns
-        if not turns.begin_now(len(batch.events)):
-            return False
-        post = _Post(services, self._admission, self._slow_seconds, caller, head.kind, batch, began, answer)
-        post.begin(head.length, remote)
-        return True
+            return None
+        count = len(batch.events)
+        if not 0 < count <= USUAL_EVENTS or not self._admission.turns.begin_now(count):
+            return None
+        self._admission.sized(head.length, count)
+        post = _Post(services, self._admission, self._slow_seconds, caller, head.kind, began, answer)
+        post.begin(batch, head.length, remote)
+        return 0
 
 
 class _Post:
     """One request on its short way."""
 
     __slots__ = (
-        *("_services", "_admission", "_slow_seconds", "_caller", "_kind", "_batch", "_began", "_answer"),
+        *("_services", "_admission", "_slow_seconds", "_caller", "_kind", "_count", "_began", "_answer"),
         *("_note", "_events", "_entered", "_size", "_remote"),
     )
 
@@ -97,7 +104,6 @@ class _Post:
         slow_seconds: float,
         caller: str,
         kind: Format,
-        batch: OpenBatch,
         began: float,
         answer: Callable[[bytes], None],
     ) -> None:
@@ -106,40 +112,50 @@ class _Post:
         self._slow_seconds = slow_seconds
         self._caller = caller
         self._kind: Format = kind
-        self._batch = batch
         self._began = began
         self._answer = answer
         self._note = Note(new_request_id())
         self._events = 0
         self._entered = 0.0
+        self._count = self._size = 0
+        self._remote = ""
 
-    def begin(self, size: int, remote: str) -> None:
+    def refuse(self, refusal: KizashiError) -> None:
+        """Say why the request is not taken."""
+        self._enter()
+        self._problem(refusal)
+
+    def begin(self, batch: OpenBatch, size: int, remote: str) -> None:
         """Let the batch in and hand it over; its turn has begun. `size` and `remote` are for the log."""
-        self._size, self._remote = size, remote
-        services, admission = self._services, self._admission
-        services.in_flight.__enter__()
-        services.metrics.in_flight += 1
+        self._count, self._size, self._remote = len(batch.events), size, remote
+        self._enter()
         token = noting(self._note)  # what is called back later is called with it
         try:
-            self._events = admission.enter(self._caller, len(self._batch.events))
-            self._entered = admission.clock()
-            services.ingest.submit(self._batch, self._settled)
+            self._events = self._admission.enter(self._caller, self._count)
+            self._entered = self._admission.clock()
+            self._services.ingest.submit(batch, self._settled)
         except KizashiError as error:
             self._settled(error)
         finally:
             noted(token)
 
+    def _enter(self) -> None:
+        self._services.in_flight.__enter__()
+        self._services.metrics.in_flight += 1
+
     def _settled(self, found: BatchAnswer | KizashiError) -> None:
-        count = len(self._batch.events)
-        self._admission.turns.end(count)
+        self._admission.turns.end(self._count)
         if self._events:
-            stored = count if isinstance(found, BatchAnswer) else 0
+            stored = self._count if isinstance(found, BatchAnswer) else 0
             self._admission.leave(self._caller, self._events, self._entered, stored)
         if isinstance(found, BatchAnswer):
-            usual = self._kind == "json" and count == 1 == found.accepted
+            usual = self._kind == "json" and self._count == 1 == found.accepted
             self._write(200, _TYPES[self._kind], _PLAIN if usual else _ENCODE[self._kind](found))
-            return
-        problem = as_problem(found)
+        else:
+            self._problem(found)
+
+    def _problem(self, error: KizashiError) -> None:
+        problem = as_problem(error)
         self._note.code = problem.code
         body = problem_body(problem, self._note.request_id)
         headers = "".join(f"{name}: {value}\r\n" for name, value in problem.headers.items()).encode()

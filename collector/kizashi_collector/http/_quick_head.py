@@ -46,7 +46,7 @@ class QuickHeads:
         self._known: OrderedDict[bytes, QuickHead | None] = OrderedDict()
 
     def read(self, data: bytes) -> QuickHead | None:
-        """The head of a request that is there whole, with its body and nothing after it, or None."""
+        """The head of a request whose body may still be on its way, and which nothing follows, or None."""
         if not data.startswith(_REQUEST):
             return None
         end = data.find(_END, len(_REQUEST) - 2, _MOST_BYTES)
@@ -60,7 +60,7 @@ class QuickHeads:
             found = self._known[digest] = _read(head)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-        if found is None or found.start + found.length != len(data):
+        if found is None or found.start + found.length < len(data):
             return None
         return found
 
