@@ -73,7 +73,8 @@ def sizes(folder: Path) -> dict[str, int]:
             found[name] = pages * page
     except sqlite3.OperationalError:  # not every SQLite is compiled with it
         found["log.db"] = (folder / "log.db").stat().st_size
-    found["chunk bodies"] = connection.execute("SELECT sum(length(body)) FROM chunks").fetchone()[0]
+    for part in ("numbers", "details"):
+        (found[f"of these, {part}"],) = connection.execute(f"SELECT sum(length({part})) FROM chunks").fetchone()
     connection.close()
     for path in folder.rglob("*"):
         if path.is_file() and path.name != "log.db":

@@ -1,7 +1,7 @@
 """Where a kill is aimed: at what the collector is doing, told from outside by the files that it touches.
 
-A new background job of the collector, such as the one that deletes what retention has outlived, gets an aim of its own
-here: a function that returns when the job has begun, and an entry in `AIMS`.
+A new background job of the collector gets an aim of its own here: a function that returns when the job has begun, and
+an entry in `AIMS`. The deletion of old events has a test of its own, since it changes what is to be there.
 """
 
 from __future__ import annotations

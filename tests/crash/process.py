@@ -36,12 +36,14 @@ class Collector:
     Its output goes to files in the folder `outputs`, by default beside the data, so that no full pipe holds it up.
     """
 
-    def __init__(self, data: Path, *, under: Sequence[str] = (), outputs: Path | None = None) -> None:
+    def __init__(
+        self, data: Path, *, under: Sequence[str] = (), outputs: Path | None = None, options: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self._out = (outputs or data.parent) / "stdout"
         self._err = (outputs or data.parent) / "stderr"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("KIZASHI_")}
-        command = [*under, sys.executable, "-m", "kizashi", "serve", "--data", str(data), "--port", "0"]
+        command = [*under, sys.executable, "-m", "kizashi", "serve", "--data", str(data), "--port", "0", *options]
         self._began = time.monotonic()
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(command, stdout=out, stderr=err, env={**clean, **KEYS})
