@@ -59,10 +59,11 @@ async def _raw(collector: LiveCollector, request: bytes) -> bytes:
 
 
 async def test_an_expectation_that_nobody_meets_is_answered_as_a_problem(collector: LiveCollector) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 200-ok\r\n\r\n"
-    answer = await _raw(collector, request)
-    assert b" 417 " in answer
-    assert b"application/problem+json" in answer
+    for asked in (b"GET /healthz", b"POST /v1/events", b"GET /nowhere", b"PUT /healthz"):
+        request = asked + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 200-ok\r\n\r\n"
+        answer = await _raw(collector, request)
+        assert b" 417 " in answer
+        assert b"application/problem+json" in answer
 
 
 async def test_the_second_page_of_a_window_that_begins_before_1970_is_answered(

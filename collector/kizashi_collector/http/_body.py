@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import ClientError, web
 
@@ -21,7 +22,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["batch_format", "body_of", "expected"]
+__all__ = ["answering_expectations", "batch_format", "body_of", "expected"]
 
 _FORMATS: dict[str, Format] = {
     "application/json": "json",
@@ -52,13 +53,24 @@ def batch_format(request: web.Request) -> Format:
     return kind
 
 
-async def expected(request: web.Request) -> web.Response | None:
+async def expected(request: web.Request) -> None:
     """Look at what a client expects before it sends a body: `body_of` says 100 Continue, once it wants the body."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        return None
-    return problem_response(
-        ProblemError(417, "bad_expect", "Expect can only be 100-continue; leave it out, or send that")
-    )
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+
+
+def answering_expectations(handler: Callable[[Any], Awaitable[web.StreamResponse]]) -> Any:
+    """The handler of all requests, whose routes or none may find that they cannot expect that."""
+
+    async def handle(request: Any) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPExpectationFailed:
+            return problem_response(
+                ProblemError(417, "bad_expect", "Expect can only be 100-continue; leave it out, or send that")
+            )
+
+    return handle
 
 
 @asynccontextmanager

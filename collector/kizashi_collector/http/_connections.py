@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
+from kizashi_collector.http._body import answering_expectations
 from kizashi_collector.http._quick import QuickPosts
 from kizashi_collector.http._services import Limits
 from kizashi_schemas import Problem
@@ -75,7 +76,7 @@ class _Connections(web.Server):
 
     def __init__(self, plain: web.Server, limits: Limits, on_cut: Callable[[Cut], None], quick: QuickPosts) -> None:
         super().__init__(
-            plain.request_handler,
+            answering_expectations(plain.request_handler),
             request_factory=plain.request_factory,
             handler_cancellation=plain.handler_cancellation,
             loop=plain._loop,
