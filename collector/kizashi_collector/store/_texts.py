@@ -184,6 +184,9 @@ class Texts:
             for number in numbers:
                 known.pop(texts[number], None)
                 texts[number] = ""
+            # What a failed transaction left to be written with the next one is not written either.
+            gone = set(numbers)
+            self._unsaved = [row for row in self._unsaved if row[0] != _ACTORS or row[1] not in gone]
 
         return forget
 

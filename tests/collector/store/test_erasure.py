@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Interval, LoggedEvent, Worth, complete_until, summarize
-from kizashi_collector.store import Candidate, Erased, Gone, LogAnswers, Refusal, SqliteLog
+from kizashi_collector.store import Candidate, Erased, Gone, LogAnswers, Refusal, SqliteLog, StoreError
 from kizashi_schemas.plan import load_plan
 
 if sys.version_info >= (3, 14):
@@ -180,6 +180,21 @@ async def test_an_erasure_waits_for_a_reader_that_still_sees_the_old_log(tmp_pat
     assert await asyncio.wait_for(erasure, 30) == Erased(1, 0)
     assert traces(tmp_path, ACTOR) == []
     await log.close()
+
+
+async def test_an_actor_whose_events_could_not_be_written_leaves_nothing_behind_either(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    await log.append(candidates(logged("a", actor="other")))
+    log._writer.connection.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON names BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    )
+    with pytest.raises(StoreError, match="the disk is full"):
+        await log.append(candidates(logged("b", actor=ACTOR)))
+    log._writer.connection.execute("DROP TRIGGER full")
+    assert await log.erase(ACTOR) == Erased(0, 0)
+    await log.append(candidates(logged("c", actor="other")))
+    await log.close()
+    assert traces(tmp_path, ACTOR) == []
 
 
 # -- against a plain list ---------------------------------------------------------------------------------------------
