@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from kizashi_collector.store._seen import SeenIds
+from kizashi_collector.store._ids._seen import SeenIds
 
 BATCH = 500
 MEASURED = 400

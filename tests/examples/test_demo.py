@@ -27,7 +27,7 @@ def session_of(pid: int) -> dict[int, str]:
         try:
             # After the name, which may hold anything: state, parent, group, session.
             state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(session) == pid and state != "Z":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kizashi_collector.store._seen import SeenIds
+from kizashi_collector.store._ids._seen import SeenIds
 
 _TABLE = 2_000
 

@@ -70,7 +70,7 @@ async def test_the_second_page_of_a_window_that_begins_before_1970_is_answered(
     collector: LiveCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Its cursor carried a start before 1970, which was refused as a time.
-    monkeypatch.setattr("kizashi_collector.http._summary.MAX_ANSWER_BYTES", 17_500)
+    monkeypatch.setattr("kizashi_collector.http._routes._summary.MAX_ANSWER_BYTES", 17_500)
     await collector.post([event(time=0, source={"campaign": f"c{n}"}) for n in range(9)])
     query = {"to": "1000", "by": "campaign"}
     first = await collector.summary(**query)

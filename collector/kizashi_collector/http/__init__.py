@@ -5,7 +5,7 @@ from kizashi_collector.http._connections import open_file_room
 from kizashi_collector.http._metrics import Metrics
 from kizashi_collector.http._request_id import current_request_id
 from kizashi_collector.http._services import SERVICES, Limits, Services
-from kizashi_collector.http._watch import Watch
+from kizashi_collector.http._watching import Watch
 
 __all__ = [
     "SERVICES",

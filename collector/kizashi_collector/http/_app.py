@@ -8,22 +8,30 @@ from functools import partial
 
 from aiohttp import web
 
-from kizashi_collector.http._access_log import observed
 from kizashi_collector.http._admission import ADMISSION, Admission
 from kizashi_collector.http._auth import Handler, needs
 from kizashi_collector.http._body import expected
-from kizashi_collector.http._connections import ConnectionRunner
-from kizashi_collector.http._erase import erase_actor
-from kizashi_collector.http._events import list_events, post_events
-from kizashi_collector.http._funnels import get_funnel, list_funnels, post_funnel
-from kizashi_collector.http._operations import get_health, get_metrics, get_openapi, get_ready
-from kizashi_collector.http._plan import get_plan, post_plan
+from kizashi_collector.http._connections import ConnectionRunner, QuickPosts
 from kizashi_collector.http._problems import problems
-from kizashi_collector.http._quick import QuickPosts
-from kizashi_collector.http._rejected import list_rejected, replay_rejected
+from kizashi_collector.http._routes import (
+    erase_actor,
+    get_funnel,
+    get_health,
+    get_metrics,
+    get_openapi,
+    get_plan,
+    get_ready,
+    get_summary,
+    list_events,
+    list_funnels,
+    list_rejected,
+    post_events,
+    post_funnel,
+    post_plan,
+    replay_rejected,
+)
 from kizashi_collector.http._services import SERVICES, Services
-from kizashi_collector.http._summary import get_summary
-from kizashi_collector.http._watch import WATCH, Watch, watching
+from kizashi_collector.http._watching import WATCH, Watch, observed, watching
 
 __all__ = ["make_app", "make_runner"]
 

@@ -1,8 +1,8 @@
 """The store: a durable log of events, the keys, and the answers computed from the log."""
 
 from kizashi_collector.store._answers import LogAnswers
-from kizashi_collector.store._backup import back_up
-from kizashi_collector.store._backup_file import BackupError, BackupManifest
+from kizashi_collector.store._backup import BackupError, BackupManifest, Restored, accept_log, back_up, restore_backup
+from kizashi_collector.store._deletion import keep_retention, retention_cutoff
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Scope
 from kizashi_collector.store._log import SqliteLog
@@ -26,8 +26,6 @@ from kizashi_collector.store._protocol import (
     StoreError,
     SummaryReport,
 )
-from kizashi_collector.store._restore import Restored, accept_log, restore_backup
-from kizashi_collector.store._retention import keep_retention, retention_cutoff
 from kizashi_collector.store._state import BACKUP_STAMP
 from kizashi_collector.store._writer import MAX_REJECTED, CommitReport
 

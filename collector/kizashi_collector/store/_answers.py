@@ -14,10 +14,8 @@ from kizashi_collector.analysis import (
     summarize,
     summarize_table,
 )
-from kizashi_collector.store._log import SqliteLog
-from kizashi_collector.store._patience import Patience
-from kizashi_collector.store._protocol import SummaryReport
-from kizashi_collector.store._scan import (
+from kizashi_collector.store._chunks import (
+    DIMENSIONS,
     adjusted_among,
     adjustments,
     events_between,
@@ -25,7 +23,9 @@ from kizashi_collector.store._scan import (
     receipts,
     table_between,
 )
-from kizashi_collector.store._texts import DIMENSIONS
+from kizashi_collector.store._log import SqliteLog
+from kizashi_collector.store._patience import Patience
+from kizashi_collector.store._protocol import SummaryReport
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
 

@@ -16,9 +16,8 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._chunks import Chunks
-from kizashi_collector.store._deletion import Deleter
-from kizashi_collector.store._erasure import Erasure, empty_wal
+from kizashi_collector.store._chunks import Chunks, Texts, newest
+from kizashi_collector.store._deletion import Deleter, Erasure, empty_wal, expire
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._folder_lock import own_folder
 from kizashi_collector.store._patience import Patience
@@ -35,11 +34,8 @@ from kizashi_collector.store._protocol import (
     StoreError,
 )
 from kizashi_collector.store._rejected import counts_by_code, newest_rejected, rejected_after, settle
-from kizashi_collector.store._retention import expire
-from kizashi_collector.store._scan import newest
 from kizashi_collector.store._schema import log_migrations, migrate
 from kizashi_collector.store._state import StateReader
-from kizashi_collector.store._texts import Texts
 from kizashi_collector.store._trouble import is_damage, is_of_disk, remedy
 from kizashi_collector.store._wal import check_wal
 from kizashi_collector.store._writer import CommitReport, Writer

@@ -8,9 +8,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from kizashi_collector.store._manifest import read_manifest
+from kizashi_collector.store._ids import SeenIds, read_manifest
 from kizashi_collector.store._protocol import IndexState, LogState, StoreError
-from kizashi_collector.store._seen import SeenIds
 
 __all__ = ["BACKUP_STAMP", "StateReader"]
 

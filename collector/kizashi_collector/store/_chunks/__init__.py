@@ -1,0 +1,29 @@
+"""The log's events as chunks of compressed columns: written, merged, and read again for a question."""
+
+from kizashi_collector.store._chunks._chunk import Chunk
+from kizashi_collector.store._chunks._chunks import Chunks, decode_adjustment
+from kizashi_collector.store._chunks._scan import (
+    adjusted_among,
+    adjustments,
+    events_between,
+    last_receipt,
+    newest,
+    receipts,
+    table_between,
+)
+from kizashi_collector.store._chunks._texts import DIMENSIONS, Texts
+
+__all__ = [
+    "DIMENSIONS",
+    "Chunk",
+    "Chunks",
+    "Texts",
+    "adjusted_among",
+    "adjustments",
+    "decode_adjustment",
+    "events_between",
+    "last_receipt",
+    "newest",
+    "receipts",
+    "table_between",
+]

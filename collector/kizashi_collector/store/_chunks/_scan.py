@@ -1,0 +1,131 @@
+"""Reading the log: events of a span of time, adjustments, and when what was received.
+
+Erased events are marked as adjustments and as imports too, so that the masks here pass them by.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Sequence
+from sqlite3 import Connection
+
+import numpy as np
+
+from kizashi_collector.analysis import Column, EventTable, LoggedEvent
+from kizashi_collector.store._chunks._chunk import Chunk
+from kizashi_collector.store._chunks._chunks import decode_adjustment
+from kizashi_collector.store._chunks._texts import Texts
+
+__all__ = [
+    "adjusted_among",
+    "adjustments",
+    "events_at",
+    "events_between",
+    "last_receipt",
+    "newest",
+    "receipts",
+    "table_between",
+]
+
+_BETWEEN = "SELECT count, numbers, details FROM chunks WHERE last_time > ? AND first_time <= ?"
+_NUMBERS_BETWEEN = "SELECT first, count, numbers FROM chunks WHERE last_time > ? AND first_time <= ?"
+_HOLDING = "SELECT first, count, numbers, details FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
+_RECEIVED = "SELECT count, numbers FROM chunks WHERE last_received > ? AND first_received <= ?"
+_LATEST = "SELECT count, last_received, numbers FROM chunks WHERE first_received <= ? ORDER BY last_received DESC"
+
+
+def events_between(
+    connection: Connection, texts: Texts, start: int, end: int, check: Callable[[], None]
+) -> Iterator[LoggedEvent]:
+    """Events, adjustments aside, with start < time ≤ end, in no particular order. `check` is called now and then."""
+    for count, numbers, details in connection.execute(_BETWEEN, (start, end)):
+        check()
+        chunk = Chunk(numbers, details, count, texts)
+        times = chunk.times
+        places = np.flatnonzero((times > start) & (times <= end) & ~chunk.adjusts)
+        if len(places):
+            yield from chunk.events(places.tolist())
+
+
+def table_between(connection: Connection, texts: Texts, start: int, end: int, check: Callable[[], None]) -> EventTable:
+    """The same as numbers."""
+    parts = []
+    for first, count, numbers in connection.execute(_NUMBERS_BETWEEN, (start, end)):
+        check()
+        table = Chunk(numbers, b"", count, texts).table(first, start, end)
+        if table is not None:
+            parts.append(table)
+    return EventTable.joined(parts) if parts else EventTable.empty()
+
+
+def adjusted_among(
+    connection: Connection, texts: Texts, adjusted: Collection[tuple[str, str]], table: EventTable
+) -> dict[int, LoggedEvent]:
+    """The events of a table, by their number, that have one of these names and orders."""
+    found: set[int] = set()
+    for name, order in adjusted:
+        row = connection.execute(_ORDER, (order, texts.name_known(name))).fetchone()
+        if row is not None:
+            found.add(row[0])
+    if not found:
+        return {}
+    there = table.seq[np.isin(table.seq, np.fromiter(found, np.int64, len(found)))]
+    return dict(events_at(connection, texts, sorted(there.tolist())))
+
+
+def events_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iterator[tuple[int, LoggedEvent]]:
+    """The events with these numbers, which ascend."""
+    at = 0
+    while at < len(seqs):
+        first, count, numbers, details = connection.execute(_HOLDING, (seqs[at],)).fetchone()
+        end = bisect_left(seqs, first + count, at)
+        places = [seq - first for seq in seqs[at:end]]
+        yield from zip(seqs[at:end], Chunk(numbers, details, count, texts).events(places), strict=True)
+        at = end
+
+
+def adjustments(connection: Connection, as_of: int) -> Iterator[LoggedEvent]:
+    """Every adjustment with time ≤ as_of."""
+    for (event,) in connection.execute("SELECT event FROM adjustments WHERE time <= ?", (as_of,)):
+        yield decode_adjustment(event)
+
+
+def receipts(
+    connection: Connection, texts: Texts, since: int, until: int, check: Callable[[], None]
+) -> tuple[Column, Column]:
+    """When each event, imports aside, was received and happened, of those that were received in (since, until]."""
+    received_at, time = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for count, numbers in connection.execute(_RECEIVED, (since, until)):
+        check()
+        chunk = Chunk(numbers, b"", count, texts)
+        received = chunk.received
+        chosen = (received > since) & (received <= until) & ~chunk.imported
+        received_at.append(received[chosen])
+        time.append(chunk.times[chosen])
+    return np.concatenate(received_at), np.concatenate(time)
+
+
+def last_receipt(connection: Connection, texts: Texts, until: int) -> int | None:
+    """When the last event, imports aside, was received, if not after `until`."""
+    latest: int | None = None
+    for count, last, numbers in connection.execute(_LATEST, (until,)):
+        if latest is not None and last <= latest:
+            break
+        chunk = Chunk(numbers, b"", count, texts)
+        received = chunk.received[(chunk.received <= until) & ~chunk.imported]
+        if len(received):
+            latest = max(int(received.max()), latest or 0)
+    return latest
+
+
+def newest(connection: Connection, texts: Texts, limit: int) -> list[LoggedEvent]:
+    """The events stored last, latest first."""
+    events: list[LoggedEvent] = []
+    for count, numbers, details in connection.execute("SELECT count, numbers, details FROM chunks ORDER BY first DESC"):
+        chunk = Chunk(numbers, details, count, texts)
+        places = np.flatnonzero(~chunk.erased)[::-1][: limit - len(events)]
+        events += chunk.events(places.tolist())
+        if len(events) >= limit:
+            break
+    return events
