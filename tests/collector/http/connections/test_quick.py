@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpRequestParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -270,8 +271,8 @@ def test_what_is_read_here_aiohttp_reads_the_same(lines: list[bytes], body: byte
         return
     loop = asyncio.new_event_loop()
     try:
-        protocol = asyncio.Protocol()
-        parser = HttpRequestParser(protocol, loop, 2**16, max_line_size=8190, max_field_size=8190)  # type: ignore[arg-type]
+        protocol = BaseProtocol(loop)
+        parser = HttpRequestParser(protocol, loop, 2**16, max_line_size=8190, max_field_size=8190)
         messages, upgraded, tail = parser.feed_data(data)
     finally:
         loop.close()
