@@ -6,6 +6,7 @@ PEERS := .peers
 PEERS_INSTALLED := $(PEERS)/.installed
 FUZZ := .fuzz
 FUZZ_INSTALLED := $(FUZZ)/.installed
+SIDE_BY_SIDE := $(addprefix tests/,collector contract crash faults fuzz house properties schemas)
 KILLS ?= 1000
 POINTS ?= 3000
 BODIES ?= 1000000
@@ -20,8 +21,9 @@ demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for h
 serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
 	$(BIN)/kizashi serve --data data --plan examples/plan.toml
 
-test: $(INSTALLED)  ## all tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## all tests; those of the SDK measure time, and have the machine to themselves
+	$(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 lint: $(INSTALLED)  ## formatting, lint and types
 	$(BIN)/ruff format --check .
