@@ -60,7 +60,7 @@ def envelope_fault(batch: Any) -> str | None:
 def instant(value: Any) -> int | None:
     """Epoch milliseconds of a time from 1970 to 9999, or None."""
     if isinstance(value, Number) and INTEGER.fullmatch(value.text) and len(value.text) < 20:
-        moment = int(value.text) if len(value.text) < 30 else -1  # so many digits are no time
+        moment = int(value.text)
     elif isinstance(value, str) and (match := RFC_3339.fullmatch(value)):
         date, clock, fraction, offset = match.groups()
         try:

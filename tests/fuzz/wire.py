@@ -144,7 +144,7 @@ class Judge:
             elif answer.headers.get("content-encoding") == "deflate":
                 body = zlib.decompress(body)
             if kind.startswith("application/json") and body:
-                json.loads(body.decode(), parse_constant=_no_json)
+                json.loads(body.decode(), parse_constant=_no_json, parse_int=str)
         else:
             raise UntrueError(f"{answer.status} is not documented")
 
