@@ -38,10 +38,9 @@ def summarize_table(
     table = table.only((table.time > interval.start) & (table.time <= interval.end))
     late = int(np.count_nonzero((table.received_at - table.time > LATE_AFTER_MS) & ~table.imported))
     names = list(plan.events) if plan is not None else sorted({codes.names[code] for code in _different(table.name)})
-    places = np.full(len(codes.names), -1, np.int64)
-    for code, name in enumerate(codes.names):
-        if code and name in names:
-            places[code] = names.index(name)
+    # A name that is new since the table was read is in none of its events.
+    known, columns = list(codes.names), {name: at for at, name in enumerate(names)}
+    places = np.array([columns.get(name, -1) if code else -1 for code, name in enumerate(known)], np.int64)
     place = places[table.name]
     if plan is not None:
         planned = place >= 0
@@ -155,8 +154,8 @@ def _figures(
         check()
     figures = []
     for at, key in enumerate(keys):
-        first = at * len(names)
-        final, declared = _worths(plan, stands[first:], live[first:], credited[first:])
+        first, beyond = at * len(names), (at + 1) * len(names)
+        final, declared = _worths(plan, stands[first:beyond], live[first:beyond], credited[first:beyond])
         figures.append(
             Figures(
                 key=key,

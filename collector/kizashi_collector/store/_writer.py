@@ -177,7 +177,7 @@ class Writer:
             result = self._transaction(work.do)
             work.then()
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever
-            result = StoreError(f"cannot write: {error}; {remedy(error)}")
+            result = error if isinstance(error, StoreError) else StoreError(f"cannot write: {error}; {remedy(error)}")
         self._answer(work.waiter.loop, [(work.waiter, result)], 0)
 
     def _commit(self, batches: list[_Batch]) -> None:

@@ -229,6 +229,7 @@ class _Connection(web.RequestHandler):
             and not self._messages
             and self._current_request is None
             and not self._head_bytes
+            and not self._paused
             and not self._upgraded
             and self._payload_parser is None
             and (self._body is None or self._body.is_eof())

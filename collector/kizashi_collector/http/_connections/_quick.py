@@ -24,6 +24,7 @@ from kizashi_collector.http._request_id import Note, new_request_id, noted, noti
 from kizashi_collector.http._services import Services
 from kizashi_collector.http._watching import tell
 from kizashi_collector.ingest import USUAL_EVENTS, Format, OpenBatch
+from kizashi_collector.store import StoreError
 from kizashi_schemas import BatchAnswer, KizashiError
 
 __all__ = ["QuickPosts"]
@@ -81,8 +82,12 @@ class QuickPosts:
         except KizashiError:
             return None
         count = len(batch.events)
+        bodies, most = services.in_flight.bodies, services.limits.bytes_in_flight
+        if bodies.refusal(caller, head.length, most * 3 // 4, most) is not None:
+            return None
         if not 0 < count <= USUAL_EVENTS or not self._admission.turns.begin_now(count):
             return None
+        services.in_flight.bodies.take(caller, head.length)
         self._admission.sized(head.length, count)
         post = _Post(services, self._admission, self._slow_seconds, caller, head.kind, began, answer)
         post.begin(batch, head.length, remote)
@@ -134,8 +139,10 @@ class _Post:
             self._events = self._admission.enter(self._caller, self._count)
             self._entered = self._admission.clock()
             self._services.ingest.submit(batch, self._settled)
-        except KizashiError as error:
-            self._settled(error)
+        except Exception as error:  # noqa: BLE001  # what was taken at the door has to be given back
+            self._settled(
+                error if isinstance(error, KizashiError) else StoreError(f"cannot store: {type(error).__name__}")
+            )
         finally:
             noted(token)
 
@@ -145,6 +152,7 @@ class _Post:
 
     def _settled(self, found: BatchAnswer | KizashiError) -> None:
         self._admission.turns.end(self._count)
+        self._services.in_flight.bodies.give_back(self._caller, self._size)
         if self._events:
             stored = self._count if isinstance(found, BatchAnswer) else 0
             self._admission.leave(self._caller, self._events, self._entered, stored)

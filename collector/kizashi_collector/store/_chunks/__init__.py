@@ -11,10 +11,12 @@ from kizashi_collector.store._chunks._scan import (
     receipts,
     table_between,
 )
+from kizashi_collector.store._chunks._tail import MERGED
 from kizashi_collector.store._chunks._texts import DIMENSIONS, Texts
 
 __all__ = [
     "DIMENSIONS",
+    "MERGED",
     "Chunk",
     "Chunks",
     "Texts",

@@ -187,6 +187,7 @@ class Chunks:
         for count, numbers, details in connection.execute(_FROM, (start,)):
             events.extend(EventColumns.of(Chunk(numbers, details, count, self.texts).events()))
         if len(events) != end - start:
+            self._tail.broken()
             return
         connection.execute("DELETE FROM chunks WHERE first >= ?", (start,))
         self._insert(connection, start, events)

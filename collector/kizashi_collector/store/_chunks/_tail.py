@@ -44,6 +44,10 @@ class Tail:
         self._now = [part for part in self._now if part[0] < first]
         self._now = [*self._now, (first, count)] if count < MERGED else []
 
+    def broken(self) -> None:
+        """Note that events are missing among those that were to become one: what lies before the newest stays."""
+        self._now = self._now[-1:]
+
     def committed(self) -> None:
         """What was noted is durable."""
         self._before = self._now

@@ -23,7 +23,8 @@ DIMENSIONS = ("campaign", "campaign_id", "ad_group", "keyword", "creative", "cha
 MOST_SOURCES = 500_000
 """So many different sources are numbered. Whoever makes up campaigns without end fills no memory with them."""
 
-_MOST_SHAPES, _MOST_REMEMBERED = 200, 20_000
+_MOST_SHAPES, _MOST_REMEMBERED = 200, 200_000
+_MOST_SOURCE_BYTES = 64 * 1024 * 1024
 _NAMES, _CURRENCIES, _SOURCES, _ACTORS = 0, 1, 2, 3
 _FEW = "SELECT kind, number, text FROM texts WHERE kind < ? ORDER BY kind, number"
 _MANY = "SELECT number, text FROM texts WHERE kind = ? ORDER BY number"
@@ -40,8 +41,10 @@ class Texts:
     def __init__(self, connection: Connection) -> None:
         self._texts: tuple[list[str], ...] = ([""], [""], [""], [""])
         self._numbers: tuple[dict[str, int], ...] = ({}, {}, {}, {})
+        self._source_bytes = 0
         self._sources: list[Mapping[str, str]] = [_NOTHING]
         self._by_values: dict[tuple[str | None, ...], int] = {}
+        self._remembered = 0
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._unsaved: list[tuple[int, int, str]] = []
         for kind, number, text in connection.execute(_FEW, (_ACTORS,)):
@@ -60,6 +63,7 @@ class Texts:
         self._numbers[kind][text] = number
         if kind == _SOURCES:
             source = _decode(text)
+            self._source_bytes += len(text)
             self._sources.append(source)
             self._by_values[tuple(source.get(name) for name in DIMENSIONS)] = number
 
@@ -141,7 +145,10 @@ class Texts:
                     numbers.append(0)
                     rests.append(source)
                     continue
-                shape.remember(values, number)
+                if self._remembered < _MOST_REMEMBERED:
+                    # By the texts that are held anyhow, and not by those of this event.
+                    self._remembered += 1
+                    shape.numbers[shape.values(self._sources[number])] = number
             numbers.append(number)
             rests.append({key: source[key] for key in shape.rest} if shape.rest else None)
         return numbers, rests
@@ -163,7 +170,7 @@ class Texts:
         shared = {name: value for name, value in zip(DIMENSIONS, values, strict=True) if value is not None}
         if not shared:
             return 0
-        if len(self._sources) > MOST_SOURCES:
+        if not self.sources_are_whole:
             return None
         return self._number(_SOURCES, msgspec.json.encode(shared).decode())
 
@@ -211,7 +218,7 @@ class Texts:
     @property
     def sources_are_whole(self) -> bool:
         """Whether every source's dimensions have a number: those beyond the bound are in their events alone."""
-        return len(self._sources) <= MOST_SOURCES
+        return len(self._sources) <= MOST_SOURCES and self._source_bytes <= _MOST_SOURCE_BYTES
 
     def source_of(self, number: int, rest: Mapping[str, str] | None) -> Mapping[str, str]:
         """The source that was split."""
@@ -228,11 +235,6 @@ class _Shape:
         dimensions = [key for key in keys if key in _IS_DIMENSION]
         self.values: Callable[[Mapping[str, str]], object] = itemgetter(*dimensions) if dimensions else _nothing
         self.numbers: dict[object, int] = {}
-
-    def remember(self, values: object, number: int) -> None:
-        """Note the number of these values, so that they need no second look."""
-        if len(self.numbers) < _MOST_REMEMBERED:
-            self.numbers[values] = number
 
 
 def _nothing(_: Mapping[str, str]) -> object:

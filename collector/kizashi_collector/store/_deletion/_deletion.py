@@ -24,7 +24,7 @@ from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Gone, StoreError
 from kizashi_collector.store._writer import Writer
 
-__all__ = ["Deleter", "Portion", "Read", "Row", "Step", "portion_of", "steps_of"]
+__all__ = ["ChangedError", "Deleter", "Portion", "Read", "Row", "Step", "portion_of", "steps_of"]
 
 _SLICE_SECONDS = 0.005
 _ROWS = 250
@@ -40,6 +40,10 @@ _CUT = (
     "WHERE first = ? AND numbers = ? AND details = ?"
 )
 _NAME = "(SELECT number FROM texts WHERE kind = 0 AND text = ?)"
+
+
+class ChangedError(StoreError):
+    """A chunk was merged with others between its reading and its deletion: read it again."""
 
 
 class Read(Protocol):
@@ -133,7 +137,7 @@ def _cut(portion: Portion, chunks: Chunks, connection: Connection) -> None:
         made, was = (left.numbers, left.details), (portion.first, portion.numbers, portion.details)
         changed = connection.execute(_CUT, (*spans, *made, *was)).rowcount
     if not changed:
-        raise StoreError(f"the chunk at {portion.first} changed meanwhile; try again")
+        raise ChangedError(f"the chunk at {portion.first} changed meanwhile; try again")
     chunks.changed(portion.first)
     counts = Counter(event.name for event in portion.events if event.adjust is None)
     rows = [(count, name) for name, count in counts.items()]

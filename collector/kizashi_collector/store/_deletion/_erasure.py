@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kizashi_collector.store._chunks import Chunk, decode_adjustment
-from kizashi_collector.store._deletion._deletion import Deleter, Portion, Row, Step, portion_of, steps_of
+from kizashi_collector.store._chunks import MERGED, Chunk, decode_adjustment
+from kizashi_collector.store._deletion._deletion import ChangedError, Deleter, Portion, Row, Step, portion_of, steps_of
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Erased, StoreError
 
@@ -26,11 +26,16 @@ _SLICE_BYTES = 1_000_000
 _SLICE_CHUNKS = 256
 _ROWS = 200
 # What arrives while the log is read is read as well; so few chunks are read by the writer itself, at the very end.
-_LAST_CHUNKS = 8
+_TAIL_CHUNKS = 32
+_LAST_CHUNKS = 48
 _ROUNDS = 20
 _CHECKPOINT_WAIT = 0.01
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
-_CHUNKS_AFTER = "SELECT first, count, numbers, details FROM chunks WHERE first > ? ORDER BY first"
+# The chunk that holds event number ?1, however it was merged meanwhile, and all after it.
+_CHUNKS_FROM = (
+    "SELECT first, count, numbers, details FROM chunks WHERE first + count > ?1 "
+    "AND first >= coalesce((SELECT max(first) FROM chunks WHERE first <= ?1), 0) ORDER BY first"
+)
 _REJECTED_AFTER = "SELECT seq, id, body FROM rejected WHERE seq > ? ORDER BY seq LIMIT ?"
 
 _Order = tuple[str, str]
@@ -79,17 +84,20 @@ class Erasure:
         return more
 
     def _next_portions(self, connection: Connection, patience: Patience) -> tuple[list[Portion], int]:
-        portions: list[Portion] = []
-        last, size = self._read_up_to, 0
-        for read, row in enumerate(connection.execute(_CHUNKS_AFTER, (self._read_up_to,)), 1):
+        rows: list[Row] = []
+        size = 0
+        for row in connection.execute(_CHUNKS_FROM, (self._read_up_to + 1,)):
             patience()
-            portion = self._portion(row, self._is_actors)
-            if portion is not None:
-                portions.append(portion)
-            last, size = row[0], size + len(row[2]) + len(row[3])
-            if size > _SLICE_BYTES or read == _SLICE_CHUNKS:
+            rows.append(row)
+            size += len(row[2]) + len(row[3])
+            if size > _SLICE_BYTES or len(rows) == _SLICE_CHUNKS:
                 break
-        return portions, last
+        # The newest small chunks may be merged at any time: they are left to the writer, who alone does that.
+        for _ in range(_TAIL_CHUNKS):
+            if rows and rows[-1][1] < MERGED:
+                rows.pop()
+        found = [portion for row in rows if (portion := self._portion(row, self._is_actors)) is not None]
+        return found, rows[-1][0] + rows[-1][1] - 1 if rows else self._read_up_to
 
     async def _erase_last(self) -> bool:
         """Erase from what arrived since, while nothing else can arrive; False if that is too much at a time."""
@@ -97,7 +105,7 @@ class Erasure:
         texts = self._deleter.chunks.texts
 
         def work(connection: Connection) -> list[Portion] | None:
-            rows = connection.execute(f"{_CHUNKS_AFTER} LIMIT ?", (self._read_up_to, _LAST_CHUNKS + 1)).fetchall()
+            rows = connection.execute(f"{_CHUNKS_FROM} LIMIT ?2", (self._read_up_to + 1, _LAST_CHUNKS + 1)).fetchall()
             self._forget = lambda: None
             if len(rows) > _LAST_CHUNKS:
                 return None
@@ -150,8 +158,11 @@ class Erasure:
         return actor == self._actor or (order is not None and (name, order) in self._orders)
 
     async def _erase_numbers(self, seqs: list[int]) -> None:
-        portions = await self._deleter.read(partial(self._portions_of, seqs))
-        self._events += await self._deleter.delete(portions, for_ever=True)
+        for portion in await self._deleter.read(partial(self._portions_of, seqs)):
+            try:
+                self._events += await self._deleter.delete([portion], for_ever=True)
+            except ChangedError:
+                await self._erase_numbers([seq for seq in seqs if portion.first <= seq < portion.first + portion.count])
         # Also where retention has taken the event and left its adjustment for the sake of the original.
         sql = "DELETE FROM adjustments WHERE seq = ?"
         await self._deleter.run([lambda connection: connection.executemany(sql, [(seq,) for seq in seqs])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from kizashi_collector.store._chunks import Chunk, decode_adjustment
 from kizashi_collector.store._deletion._actors import forget_lost_actors
-from kizashi_collector.store._deletion._deletion import Deleter, Portion, portion_of
+from kizashi_collector.store._deletion._deletion import ChangedError, Deleter, Portion, portion_of
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import StoreError
 from kizashi_schemas import format_time
@@ -76,7 +77,10 @@ async def expire(deleter: Deleter, before: int) -> int:
         firsts = await deleter.read(lambda connection, _: [row[0] for row in connection.execute(sql, (before,))])
         while firsts:
             portions, read = await deleter.read(partial(_old_portions, deleter, firsts, before))
-            gone += await deleter.delete(portions, for_ever=False)
+            for portion in portions:
+                # What was merged meanwhile is left to the next look.
+                with suppress(ChangedError):
+                    gone += await deleter.delete([portion], for_ever=False)
             del firsts[:read]
         await _expire_adjustments(deleter, before)
         await _expire_rejected(deleter, before)

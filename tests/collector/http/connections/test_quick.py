@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -199,6 +201,51 @@ async def test_what_there_is_no_room_for_is_refused_before_its_body_came(tmp_pat
         writer.write(large[1_000:] + post(batch(event()), key="unknown"))
         assert (await read(reader))[0] == 401
         writer.close()
+
+
+async def test_bodies_on_the_short_way_count_as_bytes_in_flight(tmp_path: Path, taken: list[bool]) -> None:
+    async with live_collector(tmp_path, limits=Limits(bytes_in_flight=40_000)) as collector:
+        log = collector.services.log
+        hold = asyncio.Event()
+        submit = log.submit
+
+        def held(parts: Any) -> Any:
+            async def later() -> Any:
+                await hold.wait()
+                return await submit(parts)
+
+            return asyncio.ensure_future(later())
+
+        log.submit = held  # type: ignore[method-assign]
+        body = batch(*(event(properties={"text": "x" * 1_000}) for _ in range(20)))
+        asked = [asyncio.create_task(answers(collector, post(body))) for _ in range(4)]
+        await until(lambda: len(taken) == 4)
+        assert 1 <= sum(taken) < 4
+        assert 0 < collector.services.in_flight.bytes <= 40_000
+        hold.set()
+        statuses = sorted(status for ((status, _, _),) in await asyncio.gather(*asked))
+        assert statuses[0] == 200
+        assert statuses[-1] in (429, 503)
+        assert collector.services.in_flight.bytes == 0
+
+
+async def test_a_client_that_does_not_read_its_answers_is_not_read_either(
+    collector: LiveCollector, taken: list[bool]
+) -> None:
+    once = [event(id=f"again-{n}") for n in range(100)]
+    await collector.post(once)
+    conflicts = post(batch(*(one | {"actor": "another"} for one in once)))
+    # Beyond so little, what arrives stays in the socket.
+    _, writer = await asyncio.open_connection(*collector.address, limit=1)
+    before = len(taken)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            for _ in range(2_000):
+                writer.write(conflicts)
+                await writer.drain()
+    answered = len(taken) - before
+    writer.transport.abort()
+    assert 0 < answered < 1_500
 
 
 async def test_while_it_stops_nothing_is_let_in(collector: LiveCollector) -> None:

@@ -67,6 +67,20 @@ async def test_a_merge_that_fails_with_its_transaction_leaves_all_as_it_was(tmp_
     await log.close()
 
 
+async def test_an_event_that_is_missing_in_the_tail_stops_no_later_merge(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    await log.append([columns(0, 5)])
+    await log.erase("a1")
+    for number in range(5, 400):
+        await log.append([columns(number, 1)])
+    assert len(await log.newest(1_000)) == 399
+    await log.close()
+    connection = sqlite3.connect(tmp_path / "log.db")
+    (chunks,) = connection.execute("SELECT count(*) FROM chunks").fetchone()
+    connection.close()
+    assert chunks < 50
+
+
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from([1, 2, 15, 16, 40, 255, 256, 500]), max_size=200))
 def test_chunks_stay_few_and_each_event_is_written_three_times_at_most(sizes: list[int]) -> None:

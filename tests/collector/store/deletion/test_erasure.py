@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Interval, LoggedEvent, Worth, complete_until, summarize
 from kizashi_collector.store import Candidate, Erased, Gone, LogAnswers, Refusal, SqliteLog, StoreError
+from kizashi_collector.store._deletion._erasure import Erasure
 from kizashi_schemas.plan import load_plan
 
 if sys.version_info >= (3, 14):
@@ -195,6 +196,54 @@ async def test_an_actor_whose_events_could_not_be_written_leaves_nothing_behind_
     await log.append(candidates(logged("c", actor="other")))
     await log.close()
     assert traces(tmp_path, ACTOR) == []
+
+
+async def test_what_arrives_and_is_merged_while_an_actor_is_erased_goes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SqliteLog(tmp_path)
+    await log.append(candidates(logged("first", actor=ACTOR), *(logged(f"a{n}", actor=f"a{n}") for n in range(300))))
+    for number in range(14):
+        await log.append(candidates(logged(f"b{number}", actor=f"b{number}")))
+    last_step, arriving = Erasure._erase_last, iter(range(16))
+
+    async def while_they_arrive(self: Erasure) -> bool:
+        for number in arriving:
+            await log.append(candidates(logged(f"c{number}", actor=ACTOR if number == 1 else f"c{number}")))
+        return await last_step(self)
+
+    monkeypatch.setattr(Erasure, "_erase_last", while_they_arrive)
+    assert await log.erase(ACTOR) == Erased(2, 0)
+    await log.close()
+    log = SqliteLog(tmp_path)
+    await log.append(candidates(logged("new", actor="somebody new")))
+    found = {event.id: event.actor for event in await log.newest(1_000)}
+    await log.close()
+    assert not {"first", "c1"} & found.keys()
+    assert [event_id for event_id, actor in found.items() if actor == "somebody new"] == ["new"]
+    assert traces(tmp_path, ACTOR) == []
+
+
+async def test_erasures_and_single_events_do_not_stop_each_other(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path)
+    over = asyncio.Event()
+
+    async def send() -> int:
+        number = 0
+        while not over.is_set():
+            await log.append(candidates(logged(f"s{number}", actor=f"s{number}")))
+            number += 1
+        return number
+
+    sending = asyncio.create_task(send())
+    for number in range(40):
+        await log.append(candidates(logged(f"e{number}", actor=f"gone-{number}")))
+        assert (await log.erase(f"gone-{number}")).events == 1
+    over.set()
+    sent = await sending
+    found = await log.newest(1_000_000)
+    await log.close()
+    assert sorted(event.id for event in found) == sorted(f"s{number}" for number in range(sent))
 
 
 # -- against a plain list ---------------------------------------------------------------------------------------------

@@ -67,9 +67,8 @@ async def test_old_events_go_from_whole_chunks_and_from_mixed_ones_and_the_rest_
     await log.append(candidates(*mixed))
     assert await log.retain(6) == 5 + 6
     assert (await log.newest(100))[::-1] == mixed[6:]
-    assert [(one.why, [event.id for event in one.events]) for one in gone] == [
-        ("expired", [e.id for e in whole] + [e.id for e in mixed[:6]])
-    ]
+    assert {one.why for one in gone} == {"expired"}
+    assert [event.id for one in gone for event in one.events] == [e.id for e in whole] + [e.id for e in mixed[:6]]
     assert {(seen.name, seen.count) for seen in await log.names()} == {("mv_0", 2), ("mv_1", 1), ("mv_2", 1)}
     assert rows(tmp_path, "SELECT order_id FROM orders ORDER BY order_id") == [("p6",), ("p7",), ("p8",), ("p9",)]
     assert rows(tmp_path, "SELECT first, count, first_time, last_time FROM chunks") == [(6, 10, 6, 9)]
