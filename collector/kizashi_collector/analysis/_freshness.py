@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 
-from kizashi_collector.analysis._percentiles import nearest_rank
+from kizashi_collector.analysis._percentiles import rank
 from kizashi_collector.analysis._table import Column
 
 __all__ = ["FRESHNESS_SPAN_MS", "complete_until", "complete_until_of"]
@@ -24,17 +23,8 @@ def complete_until(receipts: Iterable[tuple[int, int]], *, last_receipt: int | N
     not later than the last receipt while the silence since then is longer than 99.9 % of the gaps between receipts
     (events that came in one request are one receipt).
     """
-    if last_receipt is None:
-        return None
-    pairs = sorted(receipts)
-    if not pairs:
-        return last_receipt
-    delays = sorted(max(0, received_at - time) for received_at, time in pairs)
-    until = as_of - nearest_rank(delays, 999)
-    instants = sorted({received_at for received_at, _ in pairs})
-    gaps = sorted(later - earlier for earlier, later in pairwise(instants))
-    silent = as_of - last_receipt > (nearest_rank(gaps, 999) if gaps else 0)
-    return min(until, last_receipt) if silent else until
+    columns = np.array(list(receipts), np.int64).reshape(-1, 2)
+    return complete_until_of(columns[:, 0], columns[:, 1], last_receipt=last_receipt, as_of=as_of)
 
 
 def complete_until_of(received_at: Column, time: Column, *, last_receipt: int | None, as_of: int) -> int | None:
@@ -51,5 +41,5 @@ def complete_until_of(received_at: Column, time: Column, *, last_receipt: int | 
 
 def _nearest_rank(numbers: Column) -> int:
     """The 99.9th percentile by nearest rank."""
-    rank = max(0, -(-999 * len(numbers) // 1000) - 1)
-    return int(np.partition(numbers, rank)[rank])
+    place = rank(len(numbers), 999)
+    return int(np.partition(numbers, place)[place])

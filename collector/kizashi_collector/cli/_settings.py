@@ -100,7 +100,9 @@ SETTINGS = (
     Setting("host", "127.0.0.1", str, "address to listen on; 0.0.0.0 for all"),
     Setting("port", "8700", _port, "port to listen on; 0 picks a free one"),
     Setting("store", "sqlite", _store, "where events are kept"),
-    Setting("retention", None, _duration, "refuse events older than this, for example 400d; overrides the plan's"),
+    Setting(
+        "retention", None, _duration, "refuse and delete what is older than this, such as 400d; overrides the plan's"
+    ),
     Setting("max_events", "2500", _positive, "events in one batch at most"),
     Setting("max_body", "10485760", _positive, "bytes of a decoded body at most"),
     Setting("max_compressed", "1048576", _positive, "bytes of a compressed body at most"),
