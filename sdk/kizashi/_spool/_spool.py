@@ -175,7 +175,7 @@ class Spool:
             if self._closed:
                 return False
             room = MOST_LANES - len(self._adopted_lanes)
-            lanes, self.more_orphans, self.trouble = claim_orphans(self._folder, room)
+            lanes, more_orphans, self.trouble = claim_orphans(self._folder, room)
             for lane in lanes:
                 left = [Segment(path, own=False) for path in lane.segments()]
                 if left:
@@ -185,6 +185,8 @@ class Spool:
                     self._orphans += len(left)
                 else:
                     lane.release(empty=True)
+            # Only when the claimed ones are counted: `oldest` is asked without the lock, and must not miss the last.
+            self.more_orphans = more_orphans
             if self._orphans and self._writing is not None:
                 # What comes now goes to a new segment, behind the adopted ones, so that each has its turn.
                 self._writing.seal(fsync=self._fsync)

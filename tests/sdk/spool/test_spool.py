@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kizashi import ConfigurationError
-from kizashi._spool._lane import claim_orphans, new_lane
-from kizashi._spool._spool import Found, Spool
+from kizashi._spool._lane import Lane, claim_orphans, new_lane
+from kizashi._spool._spool import MOST_LANES, Found, Spool
 from sdk.scripted_collector import SkippingClock
 
 MAX_AGE = 3_600.0
@@ -162,6 +162,26 @@ def test_a_lock_on_a_file_that_was_replaced_is_worth_nothing(tmp_path: Path) -> 
     assert os.fstat(held).st_ino != path.stat().st_ino
     os.close(held)
     assert len(claim_orphans(tmp_path, 9)[0]) == 1
+
+
+def test_orphans_are_never_uncounted_while_they_are_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seq in range(MOST_LANES + 1):
+        ended = make(tmp_path)
+        write(ended, seq)
+        ended.close(1.0)
+    heir = make(tmp_path)
+    heir.look_for_orphans()
+    assert len(drain(heir)) == MOST_LANES
+    # A flush asks without the lock, at any moment: here, while the last of them is being claimed.
+    seen, segments = [], Lane.segments
+
+    def asked_meanwhile(lane: Lane) -> list[Path]:
+        seen.append(heir.oldest())
+        return segments(lane)
+
+    monkeypatch.setattr(Lane, "segments", asked_meanwhile)
+    assert heir.look_for_orphans()
+    assert seen == [0]
 
 
 def test_adopted_events_have_their_turn_between_ones_own(tmp_path: Path) -> None:
