@@ -23,9 +23,11 @@ from kizashi_schemas._plan_document import dotted, read_toml, reduced, shown
 from kizashi_schemas._plan_model import EventRule, Plan, Values
 from kizashi_schemas._time import Millis, parse_duration
 
-__all__ = ["load_plan", "load_plan_data"]
+__all__ = ["DEFAULT_WINDOWS", "load_plan", "load_plan_data"]
 
-_DEFAULT_WINDOWS = ("1h", "24h", "7d", "28d")
+DEFAULT_WINDOWS = ("1h", "24h", "7d", "28d")
+"""The windows of a plan that names none."""
+
 _EVENT_CHOICES = {
     "action": ("primary", "secondary"),
     "use": ("declared", "learned"),
@@ -140,7 +142,7 @@ class _Loader(Checks):
         return ""
 
     def windows(self) -> tuple[str, ...]:
-        windows = self.texts("windows", self.data.get("windows", list(_DEFAULT_WINDOWS)))
+        windows = self.texts("windows", self.data.get("windows", list(DEFAULT_WINDOWS)))
         return tuple(window for window in windows if self.duration("windows", window) is not None)
 
     def summaries(self) -> tuple[tuple[str, ...], ...]:

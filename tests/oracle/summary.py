@@ -11,9 +11,10 @@ from kizashi_collector.analysis import Interval, LoggedEvent
 from kizashi_schemas.plan import Plan
 from oracle.worth import converted, is_retracted, total, worth_declared, worth_final
 
-__all__ = ["complete_until_answer", "summary_answer"]
+__all__ = ["complete_until_answer", "complete_until_ever", "summary_answer"]
 
 TEN_MINUTES = 600_000
+MINUTE, DAY = 60_000, 86_400_000
 Key = tuple[str, ...]
 
 
@@ -100,3 +101,13 @@ def complete_until_answer(receipts: Sequence[tuple[int, int]], last_receipt: int
     shorter = sum(gap < as_of - last_receipt for gap in gaps)
     silent = shorter * 1000 >= 999 * len(gaps)
     return min(until, last_receipt) if silent else until
+
+
+def complete_until_ever(receipts: Sequence[tuple[int, int]], as_of: int) -> int | None:
+    """The same from all receipts ever: what counts came in since the minute began in which as_of − 24 h lies."""
+    begins = as_of - DAY
+    while begins % MINUTE:
+        begins -= 1
+    known = [receipt for receipt in receipts if receipt[0] <= as_of]
+    last = max((received for received, _ in known), default=None)
+    return complete_until_answer([receipt for receipt in known if receipt[0] >= begins], last, as_of)

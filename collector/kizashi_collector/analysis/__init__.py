@@ -2,7 +2,7 @@
 
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
-from kizashi_collector.analysis._freshness import FRESHNESS_SPAN_MS, complete_until, complete_until_of
+from kizashi_collector.analysis._freshness import complete_until, complete_until_of, freshness_start
 from kizashi_collector.analysis._funnel import (
     FunnelFigures,
     GroupFigures,
@@ -13,6 +13,7 @@ from kizashi_collector.analysis._funnel import (
 from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WINDOW, IntervalError, resolve_interval
 from kizashi_collector.analysis._matching import Check, Rules
 from kizashi_collector.analysis._percentiles import nearest_rank
+from kizashi_collector.analysis._rolling import Arrivals, RollingSummaries
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary, summarize
 from kizashi_collector.analysis._table import NO_VALUE, Codes, Column, EventTable
 from kizashi_collector.analysis._table_summary import summarize_table
@@ -21,9 +22,9 @@ from kizashi_collector.analysis._worth import Worth
 __all__ = [
     "AS_OF_TOLERANCE_MS",
     "DEFAULT_WINDOW",
-    "FRESHNESS_SPAN_MS",
     "LATE_AFTER_MS",
     "NO_VALUE",
+    "Arrivals",
     "Attempt",
     "Check",
     "Codes",
@@ -37,6 +38,7 @@ __all__ = [
     "IntervalError",
     "LoggedEvent",
     "PropertyValue",
+    "RollingSummaries",
     "Rules",
     "StepFigures",
     "Summary",
@@ -48,6 +50,7 @@ __all__ = [
     "complete_until",
     "complete_until_of",
     "evaluate_funnel",
+    "freshness_start",
     "nearest_rank",
     "resolve_interval",
     "summarize",

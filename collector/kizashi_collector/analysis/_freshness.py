@@ -9,16 +9,23 @@ import numpy as np
 from kizashi_collector.analysis._percentiles import rank
 from kizashi_collector.analysis._table import Column
 
-__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "complete_until_of"]
+__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "complete_until_of", "freshness_start"]
 
 FRESHNESS_SPAN_MS = 24 * 60 * 60 * 1000
-"""Lateness is judged by what was received in the last 24 hours."""
+"""Lateness is judged by what was received in the last 24 hours, the minute in which they begin included."""
+
+_MINUTE_MS = 60_000
+
+
+def freshness_start(as_of: int) -> int:
+    """The millisecond before the minute, of the epoch, in which as_of − 24 h lies: what came after it is judged by."""
+    return (as_of - FRESHNESS_SPAN_MS) // _MINUTE_MS * _MINUTE_MS - 1
 
 
 def complete_until(receipts: Iterable[tuple[int, int]], *, last_receipt: int | None, as_of: int) -> int | None:
     """The instant up to which events have, as far as can be told, all arrived; None before any was received.
 
-    `receipts` are (received_at, time) of the events received in the 24 hours up to as_of, imports left out;
+    `receipts` are (received_at, time) of the events received in (freshness_start(as_of), as_of], imports left out;
     `last_receipt` is the last one ever up to as_of. It is as_of − the 99.9th percentile of (received_at − time), and
     not later than the last receipt while the silence since then is longer than 99.9 % of the gaps between receipts
     (events that came in one request are one receipt).

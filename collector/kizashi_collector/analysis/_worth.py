@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 
 from kizashi_collector.analysis._events import LoggedEvent
 from kizashi_schemas import to_currency
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Worth"]
+__all__ = ["Worth", "declared_and_final"]
 
 
 class Worth:
@@ -75,3 +75,27 @@ class Worth:
             return value
         rate = self.plan.rate(currency)
         return None if rate is None else to_currency(value, rate)
+
+
+def declared_and_final(
+    plan: Plan | None, stands: Sequence[int | None], live: Sequence[int], credited: Sequence[int]
+) -> tuple[int | None, int | None]:
+    """Final and declared value of one row; None without a final in the plan.
+
+    Of each planned event, in the plan's order: what those of the row stand at, how many were not retracted, and of how
+    many actors those are.
+    """
+    if plan is None or not plan.finals:
+        return None, None
+    final: int | None = 0
+    declared: int | None = 0
+    for rule, amount, count, actors in zip(plan.events.values(), stands, live, credited, strict=False):
+        if rule.value is None:
+            continue
+        every = amount if rule.value == "event" else rule.value * count
+        if rule.final:
+            final = None if final is None or every is None else final + every
+        if rule.action == "primary":
+            counted = every if rule.counting == "every" or rule.value == "event" else rule.value * actors
+            declared = None if declared is None or counted is None else declared + counted
+    return final, declared

@@ -1,16 +1,20 @@
-"""Answers computed straight from the log, by the plain algorithms of the analysis."""
+"""Answers about a SQLite log: what the plan declares from what is kept current, all else counted from the log."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from kizashi_collector.analysis import (
-    FRESHNESS_SPAN_MS,
     FunnelFigures,
     Interval,
     Worth,
     complete_until_of,
     evaluate_funnel,
+    freshness_start,
     summarize,
     summarize_table,
 )
@@ -23,9 +27,10 @@ from kizashi_collector.store._chunks import (
     receipts,
     table_between,
 )
+from kizashi_collector.store._current import Current
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
-from kizashi_collector.store._protocol import SummaryReport
+from kizashi_collector.store._protocol import AnswersState, SummaryReport
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
 
@@ -33,14 +38,49 @@ __all__ = ["LogAnswers"]
 
 
 class LogAnswers:
-    """Answers for a SQLite log: each reads a snapshot and counts, in a reader's thread."""
+    """Answers for a SQLite log.
 
-    def __init__(self, log: SqliteLog) -> None:
+    With a clock, `now` in milliseconds since 1970, the declared summaries are kept current once `keep` was called.
+    What is counted from the log is counted from a snapshot, in a reader's thread.
+    """
+
+    def __init__(self, log: SqliteLog, now: Callable[[], int] | None = None) -> None:
         self._log = log
+        self._current: Current | None = None
+        if now is not None:
+            self._current = Current(log.path, log.texts, now)
+            log.listen(self._current.stored, self._current.gone)
+        # Of its own, so that no long question is in the way.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="kizashi-answer")
 
-    async def summary(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
+    def keep(self, plan: Plan | None) -> None:
+        """Keep current what a plan declares; see Answers.keep."""
+        if self._current is not None:
+            self._current.keep(plan)
+
+    def state(self) -> AnswersState:
+        """How current they are."""
+        return AnswersState() if self._current is None else self._current.state
+
+    async def close(self) -> None:
+        """Let go of what is kept."""
+        if self._current is not None:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._current.close)
+        self._pool.shutdown()
+
+    async def summary(
+        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool = False
+    ) -> SummaryReport:
         """The summary of the interval; see Answers.summary."""
+        if self._current is not None and interval.end == interval.as_of and self._log.texts.sources_are_whole:
+            length = interval.end - interval.start
+            ask = partial(self._current.summary, plan, length, by, interval.as_of, moving=moving)
+            report = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            if report is not None:
+                return report
+        return await self._counted(plan, interval, by)
 
+    async def _counted(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         def question(connection: sqlite3.Connection, patience: Patience) -> SummaryReport:
             texts, as_of = self._log.texts, interval.as_of
             worth = Worth(plan, adjustments(connection, as_of))
@@ -60,9 +100,10 @@ class LogAnswers:
             else:
                 events = events_between(connection, texts, interval.start, interval.end, patience)
                 summary = summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience)
-            received_at, time = receipts(connection, texts, as_of - FRESHNESS_SPAN_MS, as_of, patience)
+            received_at, time = receipts(connection, texts, freshness_start(as_of), as_of, patience)
             last = last_receipt(connection, texts, as_of)
-            return SummaryReport(summary, complete_until_of(received_at, time, last_receipt=last, as_of=as_of))
+            complete_until = complete_until_of(received_at, time, last_receipt=last, as_of=as_of)
+            return SummaryReport(summary, complete_until, interval)
 
         return await self._log.read(question)
 

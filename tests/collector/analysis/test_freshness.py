@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kizashi_collector.analysis import complete_until, nearest_rank
+from kizashi_collector.analysis._freshness import freshness_start
 
 
 def test_nothing_is_known_before_anything_was_received() -> None:
@@ -46,6 +47,13 @@ def test_what_came_in_one_request_is_one_receipt() -> None:
     # Were the 3,000 events of one request receipts of their own, nearly all gaps would be 0.
     receipts = [(0, 0), *[(100, 100)] * 3_000, (200, 200)]
     assert complete_until(receipts, last_receipt=200, as_of=250) == 250
+
+
+@pytest.mark.parametrize(("past_the_minute", "start"), [(0, -1), (1, -1), (59_999, -1), (60_000, 59_999)])
+def test_the_24_hours_are_counted_from_the_start_of_a_minute(past_the_minute: int, start: int) -> None:
+    # 20,000 days after 1970 a minute begins. What was received after the start counts, what at it does not.
+    day = 86_400_000
+    assert freshness_start(20_001 * day + past_the_minute) == 20_000 * day + start
 
 
 def test_lateness_holds_it_back_further_than_silence_does() -> None:
