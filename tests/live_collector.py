@@ -109,11 +109,13 @@ async def live_collector(
         file.write_text(plan, encoding="utf-8")
     log = SqliteLog(folder / "data", on_commit=metrics.commit)
     ring = KeyRing(folder / "data", clock=clock.now, given=KEYS) if keys else None
-    plans = PlanBook(log, file)
+    answers = LogAnswers(log, clock.now)
+    plans = PlanBook(log, file, on_change=answers.keep)
     await plans.load(clock.now())
+    answers.keep(plans.current)
     live.services = Services(
         log=log,
-        answers=LogAnswers(log),
+        answers=answers,
         ingest=Ingest(log, plans, clock, on_batch=metrics.batch, **ingest),
         plans=plans,
         keys=ring,
@@ -132,6 +134,7 @@ async def live_collector(
         await runner.cleanup()
         if ring is not None:
             ring.close()
+        await answers.close()
         await log.close()
 
 

@@ -91,15 +91,18 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
     )
     async with AsyncExitStack() as opened:
         opened.push_async_callback(log.close)
-        plans = PlanBook(log, settings["plan"])
+        answers = LogAnswers(log, clock.now)
+        opened.push_async_callback(answers.close)
+        plans = PlanBook(log, settings["plan"], on_change=answers.keep)
         await plans.load(clock.now())
+        answers.keep(plans.current)
         _log_warnings(plans)
         keys = None if dev else KeyRing(settings["data"], clock=clock.now, given=given_keys())
         if keys is not None:
             opened.callback(keys.close)
         services = Services(
             log=log,
-            answers=LogAnswers(log),
+            answers=answers,
             ingest=Ingest(
                 log,
                 plans,

@@ -69,6 +69,11 @@ class Query:
         """How amounts are written in JSON."""
         return "string" if self.choice("money", ("number", "string")) == "string" else "number"
 
+    @property
+    def moving(self) -> bool:
+        """Whether the interval ends now, and not at an instant that was asked for."""
+        return not any(name in self._items for name in ("from", "to", "as_of"))
+
     def interval(self) -> Interval:
         """The interval that window, from, to and as_of name."""
         return resolve_interval(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -31,13 +32,20 @@ class PlanBook:
     """Holds the plan in force as `current`; None means that everything is stored and counted as it comes.
 
     With a `file` that file rules: `load` reads it again. Without, the last plan posted is in force, also after a
-    restart.
+    restart. `on_change` is told of each plan that comes into force.
     """
 
-    def __init__(self, history: PlanHistory, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        history: PlanHistory,
+        file: Path | None = None,
+        *,
+        on_change: Callable[[Plan | None], None] = lambda _: None,
+    ) -> None:
         self.file = file
         self.current: Plan | None = None
         self._history = history
+        self._on_change = on_change
 
     async def load(self, now: int) -> bool:
         """Put the file's plan in force, or where no file rules the last one posted; True if the plan changed.
@@ -64,6 +72,8 @@ class PlanBook:
         if plan.canonical != stored:
             await self._history.add_plan(plan.id, plan.canonical, now)
         self.current = plan
+        if changed:
+            self._on_change(plan)
         return changed
 
 

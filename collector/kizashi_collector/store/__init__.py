@@ -9,6 +9,7 @@ from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._protocol import (
     ACCEPTED,
     Answers,
+    AnswersState,
     Candidate,
     Erased,
     Gone,
@@ -36,6 +37,7 @@ __all__ = [
     "MAX_SECRET",
     "SCOPES",
     "Answers",
+    "AnswersState",
     "BackupError",
     "BackupManifest",
     "Candidate",

@@ -16,7 +16,7 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._chunks import Chunks, Texts, newest
+from kizashi_collector.store._chunks import Chunks, Stored, Texts, newest
 from kizashi_collector.store._deletion import Deleter, Erasure, empty_wal, expire
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._folder_lock import own_folder
@@ -260,6 +260,13 @@ class SqliteLog:
         sql = "SELECT canonical FROM plans ORDER BY seq DESC LIMIT 1"
         row = await self.read(lambda connection, _: connection.execute(sql).fetchone())
         return None if row is None else row[0]
+
+    def listen(self, stored: Callable[[Stored], None], gone: Callable[[Gone], None]) -> None:
+        """Have others told of what is stored from now on, in the writer's thread before anybody else is, and of what
+        is deleted, in the event loop. Neither may raise.
+        """
+        self._writer._chunks.on_stored = stored
+        self._deleter.listeners.append(gone)
 
     async def close(self) -> None:
         """Write what waits, then release files and lock; see Log.close."""

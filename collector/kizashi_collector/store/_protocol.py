@@ -16,6 +16,7 @@ from kizashi_schemas.plan import Plan
 __all__ = [
     "ACCEPTED",
     "Answers",
+    "AnswersState",
     "Candidate",
     "DamagedError",
     "Erased",
@@ -112,10 +113,11 @@ _ALL = RejectedFilter()
 
 
 class Gone(Struct, frozen=True):
-    """Events that are no longer in the log: because of their age, or for ever, since their actor was erased."""
+    """Events that are no longer in the log, with their numbers: because of their age, or as their actor was erased."""
 
     why: Literal["expired", "erased"]
     events: Sequence[LoggedEvent]
+    seqs: Sequence[int]
 
 
 class Erased(Struct, frozen=True):
@@ -166,10 +168,25 @@ class LogState(Struct, frozen=True, kw_only=True):
 
 
 class SummaryReport(Struct, frozen=True):
-    """A summary with what is known of its completeness; complete_until is None before anything was received."""
+    """A summary with what is known of its completeness, and the interval that it counted.
+
+    complete_until is None before anything was received.
+    """
 
     summary: Summary
     complete_until: int | None
+    interval: Interval
+
+
+class AnswersState(Struct, frozen=True):
+    """Whether the plan's answers are kept current, how many events are held in memory for them, how many are stored
+    and not counted yet, and how many seconds it took to count them from the log; None before.
+    """
+
+    current: bool = False
+    events: int = 0
+    backlog: int = 0
+    build_seconds: float | None = None
 
 
 class Log(Protocol):
@@ -233,10 +250,27 @@ class Answers(Protocol):
     Both raise QueryTooSlowError or QueryEndedError; a cancelled question stops its work.
     """
 
-    async def summary(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
-        """The summary of the interval by source fields."""
+    def keep(self, plan: Plan | None) -> None:
+        """Keep current what this plan declares from now on: its summaries over its windows, as they end now.
+
+        Every other answer, and these until they are counted once, is counted from the log when it is asked for.
+        """
+
+    async def summary(
+        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool = False
+    ) -> SummaryReport:
+        """The summary of the interval by source fields.
+
+        A `moving` interval ends now, and nobody minds if it ends some milliseconds later: the report says when.
+        """
 
     async def funnel(
         self, plan: Plan | None, funnel: Funnel, interval: Interval, by: tuple[str, ...], attribution: str
     ) -> FunnelFigures:
         """A checked funnel over the interval, by source fields or `properties.x`."""
+
+    def state(self) -> AnswersState:
+        """How current they are."""
+
+    async def close(self) -> None:
+        """Let go of what is kept."""

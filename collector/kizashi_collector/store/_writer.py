@@ -208,6 +208,7 @@ class Writer:
             end = start + batch.events
             answers.append((batch.waiter, outcomes[start:end]))
             start = end
+        self._chunks.published()
         self._on_commit(CommitReport(len(batches), events, time.perf_counter() - began))
         self._answer(loop, answers, events)
         self._chunks.committed()

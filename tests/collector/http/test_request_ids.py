@@ -90,7 +90,7 @@ async def test_what_is_logged_during_a_request_has_its_id_and_no_word_of_an_erro
     collector: LiveCollector, lines: StringIO
 ) -> None:
     class Broken:
-        async def summary(self, *_: object) -> None:
+        async def summary(self, *_: object, **__: object) -> None:
             raise RuntimeError("the-value-of-somebody")
 
     collector.services.answers = Broken()  # type: ignore[assignment]

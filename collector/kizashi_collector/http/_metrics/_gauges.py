@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from msgspec import Struct, field
 from prometheus_client.core import GaugeMetricFamily
 
-from kizashi_collector.store import LogState
+from kizashi_collector.store import AnswersState, LogState
 
 __all__ = ["Moment", "gauges"]
 
@@ -28,6 +28,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     connections: int = 0
     clock_drift_ms: int = 0
     complete_until: int | None = None
+    answers: AnswersState = AnswersState()
     log: LogState | None = None
 
 
@@ -46,6 +47,14 @@ _OF_MOMENT: tuple[tuple[str, str, Callable[[Moment], float | None]], ...] = (
         "kizashi_complete_until_timestamp_seconds",
         "Up to when the last summary found the events to be complete",
         lambda now: _seconds(now.complete_until),
+    ),
+    ("kizashi_current", "1 while the declared answers are kept current", lambda now: now.answers.current),
+    ("kizashi_current_events", "Events in memory, for the declared answers", lambda now: now.answers.events),
+    ("kizashi_current_backlog", "Stored events that the declared answers lack", lambda now: now.answers.backlog),
+    (
+        "kizashi_current_build_seconds",
+        "How long it took to count the declared answers from the log",
+        lambda now: now.answers.build_seconds,
     ),
 )
 _OF_LOG: tuple[tuple[str, str, Callable[[LogState], float | None]], ...] = (

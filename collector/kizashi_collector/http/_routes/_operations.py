@@ -49,6 +49,7 @@ async def get_metrics(request: web.Request) -> web.Response:
         connections=metrics.connections(),
         clock_drift_ms=services.clock.drift(),
         complete_until=metrics.complete_until,
+        answers=services.answers.state(),
         log=log,
     )
     # In a thread, where it gives way to what the event loop has to do: it takes some milliseconds.

@@ -55,7 +55,8 @@ async def get_summary(request: web.Request) -> web.Response:
     question = _question(query, plan)
     cursor = _read_cursor(query.get("cursor"), question, by)
     interval = query.interval() if cursor is None else _interval(cursor, services.clock.now())
-    report = await services.answers.summary(plan, interval, by)
+    report = await services.answers.summary(plan, interval, by, moving=cursor is None and query.moving)
+    interval = report.interval
     services.metrics.complete(report.complete_until)
 
     def write() -> Page:

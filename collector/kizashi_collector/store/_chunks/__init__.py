@@ -1,13 +1,15 @@
 """The log's events as chunks of compressed columns: written, merged, and read again for a question."""
 
 from kizashi_collector.store._chunks._chunk import Chunk
-from kizashi_collector.store._chunks._chunks import Chunks, decode_adjustment
+from kizashi_collector.store._chunks._chunks import Chunks, Stored, decode_adjustment
 from kizashi_collector.store._chunks._scan import (
     adjusted_among,
     adjustments,
+    events_at,
     events_between,
     last_receipt,
     newest,
+    original_at,
     receipts,
     table_between,
 )
@@ -19,13 +21,16 @@ __all__ = [
     "MERGED",
     "Chunk",
     "Chunks",
+    "Stored",
     "Texts",
     "adjusted_among",
     "adjustments",
     "decode_adjustment",
+    "events_at",
     "events_between",
     "last_receipt",
     "newest",
+    "original_at",
     "receipts",
     "table_between",
 ]

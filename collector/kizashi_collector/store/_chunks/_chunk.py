@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from kizashi_collector.analysis import NO_VALUE, EventTable, LoggedEvent, PropertyValue
+from kizashi_collector.analysis import NO_VALUE, Column, EventTable, LoggedEvent, PropertyValue
 from kizashi_collector.store._chunks._columns import Integers, pack_integers, unpack_integers
 from kizashi_collector.store._chunks._texts import Texts
 from kizashi_collector.store._event_columns import EventColumns
@@ -26,7 +26,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["Chunk", "Summary", "encode_chunk", "summary_of"]
+__all__ = ["Chunk", "Columns", "Summary", "encode_chunk", "summary_of"]
 
 # Level 1 is fastest. The checksum, of 4 bytes, is verified at each reading: no damaged event is ever counted.
 _OPTIONS = {int(zstd.CompressionParameter.compression_level): 1, int(zstd.CompressionParameter.checksum_flag): 1}
@@ -96,20 +96,59 @@ def summary_of(events: EventColumns) -> Summary:
     return Summary(len(events), min(times), max(times), min(received), max(received))
 
 
-def encode_chunk(events: EventColumns, texts: Texts) -> tuple[bytes, bytes]:
-    """The events as bytes: their numbers, and their details. Raises OverflowError for numbers beyond 64 bits."""
+class Columns(Struct, frozen=True, eq=False):
+    """The numbers of a chunk's events, unpacked."""
+
+    names: Column
+    times: Column
+    received: Column
+    values: Column
+    currencies: Column
+    flags: Column
+    sources: Column
+    actors: Column
+
+    def table(self, first: int) -> EventTable:
+        """The events, adjustments aside; `first` is the first's number."""
+        table = EventTable(
+            seq=np.arange(first, first + len(self.names)),
+            name=self.names,
+            time=self.times,
+            received_at=self.received,
+            value=self.values,
+            currency=self.currencies,
+            source=self.sources,
+            actor=self.actors,
+            imported=(self.flags & 1).astype(np.bool_),
+        )
+        plain = self.flags < _ADJUSTMENT
+        return table if plain.all() else table.only(plain)
+
+    def beyond(self, place: int) -> Columns:
+        """Those from a place on."""
+        return Columns(*(getattr(self, name)[place:] for name in self.__struct_fields__)) if place else self
+
+    def receipts(self) -> tuple[Column, Column]:
+        """When each was received and happened, imports aside."""
+        live = (self.flags & 1) == 0
+        return (self.received, self.times) if live.all() else (self.received[live], self.times[live])
+
+
+def encode_chunk(events: EventColumns, texts: Texts) -> tuple[Columns, bytes, bytes]:
+    """The events' numbers, and as bytes: these, and the details. Raises OverflowError for numbers beyond 64 bits."""
     count = len(events)
     sources, rests = texts.sources(events.source)
-    numbers = _Numbers(
-        names=pack_integers(texts.names(events.name)),
-        times=pack_integers(events.time),
-        received=pack_integers(events.received_at),
-        values=pack_integers([NO_VALUE if value is None else value for value in events.value]),
-        currencies=pack_integers(texts.currencies(events.currency)),
-        flags=_pack_flags(events),
-        sources=pack_integers(sources),
-        actors=pack_integers(texts.actors(events.actor)),
+    columns = Columns(
+        names=_column(texts.names(events.name)),
+        times=_column(events.time),
+        received=_column(events.received_at),
+        values=_column([NO_VALUE if value is None else value for value in events.value]),
+        currencies=_column(texts.currencies(events.currency)),
+        flags=_flags(events),
+        sources=_column(sources),
+        actors=_column(texts.actors(events.actor)),
     )
+    numbers = _Numbers(*(pack_integers(getattr(columns, name)) for name in Columns.__struct_fields__))
     details = _Details(
         ids=_pack_ids(events.id),
         orders=_or_none(events.order),
@@ -119,7 +158,11 @@ def encode_chunk(events: EventColumns, texts: Texts) -> tuple[bytes, bytes]:
         properties=_encode_json(events.properties) if any(events.properties) else b"",
         consents=_encode_json(events.consent) if any(events.consent) else b"",
     )
-    return _packed(numbers), _packed(details)
+    return columns, _packed(numbers), _packed(details)
+
+
+def _column(numbers: Sequence[int]) -> Column:
+    return np.array(numbers, dtype=np.int64)
 
 
 def _packed(body: Struct) -> bytes:
@@ -136,10 +179,10 @@ def _unpacked(data: bytes, decode: Callable[[bytes], T]) -> T:
         ) from error
 
 
-def _pack_flags(events: EventColumns) -> Integers:
+def _flags(events: EventColumns) -> Column:
     if not (any(events.imported) or any(events.currency_defaulted) or any(events.adjust)):
-        return Integers(0, 0, b"")
-    return pack_integers(
+        return np.zeros(len(events), np.int64)
+    return _column(
         [
             imported + 2 * defaulted + 4 * _ADJUSTS.index(adjust)
             for imported, defaulted, adjust in zip(
@@ -204,25 +247,22 @@ class Chunk:
     def _details(self) -> _Details:
         return _unpacked(self._packed_details, _decode_details)
 
+    @property
+    def columns(self) -> Columns:
+        """All numbers, unpacked."""
+        numbers = self._numbers
+        return Columns(*(unpack_integers(getattr(numbers, name), self.count) for name in Columns.__struct_fields__))
+
     def table(self, first: int, start: int, end: int) -> EventTable | None:
         """The events, adjustments aside, with start < time ≤ end, if there are any. `first` is the first's number."""
-        numbers, count = self._numbers, self.count
-        times, flags = self.times, unpack_integers(numbers.flags, count)
-        wanted = (times > start) & (times <= end) & (flags < _ADJUSTMENT)
+        times = self.times
+        wanted = (times > start) & (times <= end)
         if not wanted.any():
             return None
-        table = EventTable(
-            seq=np.arange(first, first + count),
-            name=unpack_integers(numbers.names, count),
-            time=times,
-            received_at=unpack_integers(numbers.received, count),
-            value=unpack_integers(numbers.values, count),
-            currency=unpack_integers(numbers.currencies, count),
-            source=unpack_integers(numbers.sources, count),
-            actor=unpack_integers(numbers.actors, count),
-            imported=(flags & 1).astype(np.bool_),
-        )
-        return table if wanted.all() else table.only(wanted)
+        table = self.columns.table(first)
+        if not wanted.all():
+            table = table.only((table.time > start) & (table.time <= end))
+        return table if len(table) else None
 
     @property
     def times(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

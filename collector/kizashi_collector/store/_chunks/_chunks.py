@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from sqlite3 import Connection
 
 import msgspec
+from msgspec import Struct
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._chunks._chunk import Chunk, encode_chunk, summary_of
+from kizashi_collector.store._chunks._chunk import Chunk, Columns, encode_chunk, summary_of
 from kizashi_collector.store._chunks._rows import insert_rows
 from kizashi_collector.store._chunks._tail import Tail
 from kizashi_collector.store._chunks._texts import Texts
@@ -20,7 +21,7 @@ from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._ids import SeenIds, Tombstones
 from kizashi_collector.store._protocol import StoreError
 
-__all__ = ["Chunks", "decode_adjustment"]
+__all__ = ["Chunks", "Stored", "decode_adjustment"]
 
 _log = logging.getLogger("kizashi.store")
 _CACHED = 32
@@ -34,6 +35,15 @@ _ADD_NAME = (
     "SET count = count + excluded.count, last_time = max(last_time, excluded.last_time)"
 )
 
+
+class Stored(Struct, frozen=True, eq=False):
+    """Events that were stored in one transaction; `first` is the first's number. `events` is not to be changed."""
+
+    first: int
+    events: EventColumns
+    columns: Columns
+
+
 decode_adjustment = msgspec.msgpack.Decoder(LoggedEvent).decode
 
 
@@ -41,13 +51,16 @@ class Chunks:
     """Adds events to the log and finds those that are there. For the writer's thread.
 
     Events are numbered from 1 in the order of storing. `add` belongs to the open transaction; `committed` or
-    `given_up` must follow its end.
+    `given_up` must follow its end, and `published` before anybody is told. `on_stored` is told in between.
     """
+
+    on_stored: Callable[[Stored], None] = staticmethod(lambda _: None)
 
     def __init__(self, connection: Connection, folder: Path) -> None:
         self.texts = Texts(connection)
         self._cache: OrderedDict[int, Chunk] = OrderedDict()
         self._added: Sequence[str] = ()
+        self._stored: Stored | None = None
         self._unsaved = 0
         self._tail = Tail(connection)
         self._broken: str | None = None
@@ -144,7 +157,7 @@ class Chunks:
         if not events.id:
             return
         first = self._last + 1
-        self._insert(connection, first, events)
+        self._stored = Stored(first, events, self._insert(connection, first, events))
         start = self._tail.added(first, len(events))
         if start is not None:
             self._merge(connection, start, first + len(events))
@@ -170,16 +183,18 @@ class Chunks:
         self._count_names(connection, events)
         self._unsaved = self.texts.save(connection)
 
-    def _insert(self, connection: Connection, first: int, events: EventColumns) -> None:
+    def _insert(self, connection: Connection, first: int, events: EventColumns) -> Columns:
         summary = summary_of(events)
+        columns, numbers, details = encode_chunk(events, self.texts)
         connection.execute(
             "INSERT INTO chunks (first, count, first_time, last_time, first_received, last_received, numbers, details) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(first, summary.count, summary.first_time, summary.last_time),
-                *(summary.first_received, summary.last_received, *encode_chunk(events, self.texts)),
+                *(summary.first_received, summary.last_received, numbers, details),
             ),
         )
+        return columns
 
     def _merge(self, connection: Connection, start: int, end: int) -> None:
         """Make one chunk of those with the numbers from `start` to before `end`, unless events are missing there."""
@@ -206,8 +221,14 @@ class Chunks:
         rows = [(self.texts.name(name), count, latest[name]) for name, count in Counter(names).items()]
         connection.executemany(_ADD_NAME, rows)
 
+    def published(self) -> None:
+        """What was added is durable, and nobody was told yet."""
+        stored, self._stored = self._stored, None
+        if stored is not None:
+            self.on_stored(stored)
+
     def committed(self) -> None:
-        """What was added is durable."""
+        """What was added is durable, and those who wait for it were told."""
         self._tail.committed()
         added, self._added = self._added, ()
         self.texts.saved(self._unsaved)
@@ -223,5 +244,5 @@ class Chunks:
 
     def given_up(self) -> None:
         """What was added is not in the log: the transaction failed."""
-        self._added, self._unsaved = (), 0
+        self._added, self._stored, self._unsaved = (), None, 0
         self._tail.given_up()

@@ -23,7 +23,7 @@ class Integers(Struct, frozen=True, array_like=True):
 
 def pack_integers(numbers: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Integers:
     """Pack numbers of 64 bits with sign. Raises OverflowError for others."""
-    column = np.array(numbers, dtype=np.int64)
+    column = np.asarray(numbers, dtype=np.int64)
     if not len(column):
         return Integers(0, 0, b"")
     base, highest = int(column.min()), int(column.max())

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 import numpy as np
 
-from kizashi_collector.analysis import Column, EventTable, LoggedEvent
+from kizashi_collector.analysis import NO_VALUE, Column, EventTable, LoggedEvent
 from kizashi_collector.store._chunks._chunk import Chunk
 from kizashi_collector.store._chunks._chunks import decode_adjustment
 from kizashi_collector.store._chunks._texts import Texts
@@ -23,13 +23,16 @@ __all__ = [
     "events_between",
     "last_receipt",
     "newest",
+    "original_at",
     "receipts",
     "table_between",
 ]
 
+_NO_EVENT = 4
 _BETWEEN = "SELECT count, numbers, details FROM chunks WHERE last_time > ? AND first_time <= ?"
 _NUMBERS_BETWEEN = "SELECT first, count, numbers FROM chunks WHERE last_time > ? AND first_time <= ?"
 _HOLDING = "SELECT first, count, numbers, details FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_NUMBERS_HOLDING = "SELECT first, count, numbers FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
 _RECEIVED = "SELECT count, numbers FROM chunks WHERE last_received > ? AND first_received <= ?"
 _LATEST = "SELECT count, last_received, numbers FROM chunks WHERE first_received <= ? ORDER BY last_received DESC"
@@ -83,6 +86,37 @@ def events_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iter
         places = [seq - first for seq in seqs[at:end]]
         yield from zip(seqs[at:end], Chunk(numbers, details, count, texts).events(places), strict=True)
         at = end
+
+
+def original_at(connection: Connection, texts: Texts, seq: int, order: str) -> LoggedEvent | None:
+    """The event with this number and order as far as adjustments concern it; None if it is not there any more."""
+    row = connection.execute(_NUMBERS_HOLDING, (seq,)).fetchone()
+    if row is None or seq >= row[0] + row[1]:
+        return None
+    first, count, numbers = row
+    columns = Chunk(numbers, b"", count, texts).columns
+    name, time, received, value, currency, flags = (
+        int(column[seq - first])
+        for column in (
+            columns.names,
+            columns.times,
+            columns.received,
+            columns.values,
+            columns.currencies,
+            columns.flags,
+        )
+    )
+    if flags >= _NO_EVENT:
+        return None
+    return LoggedEvent(
+        id="",
+        name=texts.name_of(name),
+        time=time,
+        received_at=received,
+        value=None if value == NO_VALUE else value,
+        currency=texts.currency_of(currency),
+        order=order,
+    )
 
 
 def adjustments(connection: Connection, as_of: int) -> Iterator[LoggedEvent]:

@@ -146,14 +146,14 @@ def _cut(portion: Portion, chunks: Chunks, connection: Connection) -> None:
 
 
 class Deleter:
-    """Carries out deletions, for one caller at a time: hold `lock`. `on_gone` is told what went, once it has."""
+    """Carries out deletions, for one caller at a time: hold `lock`. `listeners` are told what went, once it has."""
 
     def __init__(self, read: Read, writer: Writer, chunks: Chunks, on_gone: Callable[[Gone], None]) -> None:
         self.read = read
         self.chunks = chunks
         self.writer = writer
         self.lock = asyncio.Lock()
-        self._on_gone = on_gone
+        self.listeners = [on_gone]
 
     async def run(self, steps: Iterable[Step]) -> None:
         """Run steps in transactions of some 10 ms, so that nobody's events wait longer for their turn."""
@@ -182,5 +182,8 @@ class Deleter:
         """Tell the listener that these portions are deleted; return how many events that were."""
         events = [event for portion in portions for event in portion.events]
         if events:
-            self._on_gone(Gone("erased" if for_ever else "expired", events))
+            seqs = [seq for portion in portions for seq in portion.seqs]
+            gone = Gone("erased" if for_ever else "expired", events, seqs)
+            for listener in self.listeners:
+                listener(gone)
         return len(events)

@@ -1,0 +1,137 @@
+"""What is kept current equals what is counted from the log: while events are stored, adjusted, erased and expire, time
+passes, plans change and the collector restarts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kizashi_collector.analysis import Interval, LoggedEvent
+from kizashi_collector.store import EventColumns, LogAnswers, SqliteLog
+from kizashi_schemas import parse_duration
+from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan, load_plan
+from live_collector import until
+from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
+from properties.test_summary_against_oracle import DOLLARS, EVENTS
+
+KEPT = """
+    windows = ["6h", "2d"]
+    summaries = [["campaign"], ["device", "campaign"]]
+"""
+PLANS: dict[str, Plan | None] = {
+    "yen": load_plan(KEPT + EVENTS),
+    "dollars": load_plan(KEPT + DOLLARS),
+    "no rate": load_plan(KEPT + EVENTS.replace("rates = { USD = 150.5 }", "")),
+    "none": None,
+}
+
+
+class Collector:
+    """A log with answers that are kept current, at a time that the test sets."""
+
+    def __init__(self, folder: Path, plan: str) -> None:
+        self.folder, self.plan = folder, PLANS[plan]
+        self.now = ORIGIN_MS
+        self.stored = 0
+        self.open()
+
+    def open(self) -> None:
+        self.log = SqliteLog(self.folder)
+        self.answers = LogAnswers(self.log, lambda: self.now)
+        self.answers.keep(self.plan)
+
+    async def close(self) -> None:
+        await self.answers.close()
+        await self.log.close()
+
+    async def restart(self, _: None) -> None:
+        await self.close()
+        self.open()
+
+    async def store(self, events: list[LoggedEvent]) -> None:
+        """Received now: events that happen at any time."""
+        numbered = [
+            msgspec.structs.replace(
+                event,
+                id=f"{self.stored + at:04}",
+                received_at=self.now + at % 3,
+                order=event.order and f"{event.order}",
+            )
+            for at, event in enumerate(events)
+        ]
+        self.stored += len(events)
+        self.now += 3
+        orders = {(e.name, e.order) for e in await self.log.newest(9_999) if e.order and e.adjust is None}
+        fresh = [e for e in numbered if e.adjust or e.order is None or (e.name, e.order) not in orders]
+        await self.log.append([EventColumns.of(fresh)])
+
+    async def advance(self, by: int) -> None:
+        self.now += by
+
+    async def erase(self, actor: str) -> None:
+        await self.log.erase(actor)
+
+    async def retain(self, before: int) -> None:
+        await self.log.retain(self.now - before)
+
+    async def change(self, plan: str) -> None:
+        self.plan = PLANS[plan]
+        self.answers.keep(self.plan)
+
+    async def check(self) -> None:
+        """Every kept answer, beside the count from the log."""
+        await until(lambda: self.answers.state().current)
+        current = self.answers._current
+        assert current is not None
+        windows: tuple[str, ...] = DEFAULT_WINDOWS
+        summaries: tuple[tuple[str, ...], ...] = ()
+        if self.plan is not None:
+            windows, summaries = self.plan.windows, self.plan.summaries
+        for window in windows:
+            length = parse_duration(window)
+            interval = Interval(self.now - length, self.now, self.now)
+            for by in [(), *summaries]:
+                kept = current.summary(self.plan, length, by, self.now, moving=False)
+                assert kept is not None
+                assert kept == await self.answers._counted(self.plan, interval, by)
+        assert self.answers.state().backlog == 0
+
+
+_LOGS = event_logs(names="aaaabcccdex", max_size=14, crowd=14, actors="iiiij")
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("store"), _LOGS),
+        st.tuples(st.just("store"), _LOGS),
+        st.tuples(st.just("advance"), st.sampled_from([0, 1, GRID_MS - 3, GRID_MS, 3 * GRID_MS, 9 * GRID_MS])),
+        st.tuples(st.just("erase"), st.sampled_from("ij")),
+        st.tuples(st.just("retain"), st.sampled_from([GRID_MS, 8 * GRID_MS, 30 * GRID_MS])),
+        st.tuples(st.just("change"), st.sampled_from(sorted(PLANS))),
+        st.tuples(st.just("restart"), st.none()),
+    ),
+    min_size=3,
+    max_size=9,
+)
+
+
+async def _run(folder: Path, plan: str, steps: list[tuple[str, Any]]) -> None:
+    collector = Collector(folder, plan)
+    try:
+        for what, argument in steps:
+            await getattr(collector, what)(argument)
+            await collector.check()
+    finally:
+        await collector.close()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(plan=st.sampled_from(sorted(PLANS)), steps=_STEPS)
+def test_kept_answers_equal_the_count_from_the_log(plan: str, steps: list[tuple[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_run(Path(folder), plan, steps))
