@@ -15,7 +15,17 @@ from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._worth import Worth
 from kizashi_schemas import Funnel, Histogram
 
-__all__ = ["FunnelFigures", "GroupFigures", "StepFigures", "TrendFigures", "evaluate_funnel"]
+__all__ = [
+    "FunnelFigures",
+    "GroupFigures",
+    "StepFigures",
+    "TrendFigures",
+    "evaluate_funnel",
+    "grouped_winners",
+    "key_of",
+    "trend_of",
+    "winners_of",
+]
 
 
 class StepFigures(Struct, frozen=True):
@@ -79,21 +89,21 @@ def evaluate_funnel(
     rules = Rules(funnel, check)
     actors = by_actor(event for event in events if event.time <= interval.as_of)
     runs = {actor: attempts(own, rules, interval) for actor, own in actors.items()}
-    winners = [winner for own in runs.values() for winner in _winners(own, rules)]
+    winners = [winner for own in runs.values() for winner in winners_of(own, rules)]
     groups: dict[tuple[str, ...], list[Attempt]] = {}
     if by:
         for actor, own in actors.items():
-            for key, winner in _grouped(own, runs[actor], rules, interval, by, attribution):
+            for key, winner in grouped_winners(own, runs[actor], rules, interval, by, attribution):
                 groups.setdefault(key, []).append(winner)
     return FunnelFigures(
         steps=_steps(winners, rules, worth),
         groups=[GroupFigures(key, _steps(groups[key], rules, worth)) for key in sorted(groups)] if by else None,
-        trend=_trend(runs.values(), rules, interval, ZoneInfo(zone)) if funnel.trend else None,
+        trend=trend_of(runs.values(), rules, interval, ZoneInfo(zone)) if funnel.trend else None,
         histogram=None if funnel.histogram is None else _histogram(winners, funnel, funnel.histogram),
     )
 
 
-def _winners(own: Sequence[Attempt], rules: Rules) -> list[Attempt]:
+def winners_of(own: Sequence[Attempt], rules: Rules) -> list[Attempt]:
     """The attempts that one actor counts with: the best, or with `count: "attempts"` every untainted one."""
     if rules.funnel.count == "attempts":
         return [attempt for attempt in own if not attempt.tainted]
@@ -151,7 +161,7 @@ def _total(amounts: Iterable[int | None]) -> int | None:
 # -- breakdown ----------------------------------------------------------------------------------------------------
 
 
-def _grouped(
+def grouped_winners(
     own: Sequence[LoggedEvent],
     run: Sequence[Attempt],
     rules: Rules,
@@ -164,30 +174,30 @@ def _grouped(
     `own` are the actor's events, `run` the attempts of the funnel as it is.
     """
     if attribution == "all":
-        for key in sorted({_key(event, by) for event in own}):
-            alone = [event for event in own if _key(event, by) == key]
-            for winner in _winners(attempts(alone, rules, interval), rules):
+        for key in sorted({key_of(event, by) for event in own}):
+            alone = [event for event in own if key_of(event, by) == key]
+            for winner in winners_of(attempts(alone, rules, interval), rules):
                 yield key, winner
     elif attribution.startswith("step:"):
         step = int(attribution.removeprefix("step:"))
         # Only events that an attempt of the interval could take name a value: what came before has no say.
         fitting = [event for event in own if event.time > interval.start and rules.steps[step](event)]
-        for key in sorted({key for event in fitting if any(key := _key(event, by))}):
+        for key in sorted({key for event in fitting if any(key := key_of(event, by))}):
             restricted = rules.restricted(step, _having(key, by))
-            for winner in _winners(attempts(own, restricted, interval), restricted):
+            for winner in winners_of(attempts(own, restricted, interval), restricted):
                 yield key, winner
     else:
-        for winner in _winners(run, rules):
+        for winner in winners_of(run, rules):
             path = winner.path if attribution == "first" else winner.path[::-1]
-            keys = (_key(event, by) for _, event in path)
+            keys = (key_of(event, by) for _, event in path)
             yield next((key for key in keys if any(key)), ("",) * len(by)), winner
 
 
 def _having(key: tuple[str, ...], by: tuple[str, ...]) -> Matcher:
-    return lambda event: _key(event, by) == key
+    return lambda event: key_of(event, by) == key
 
 
-def _key(event: LoggedEvent, by: tuple[str, ...]) -> tuple[str, ...]:
+def key_of(event: LoggedEvent, by: tuple[str, ...]) -> tuple[str, ...]:
     """The values of one event; what is missing or null is the empty string."""
     return tuple(
         _text(event.properties.get(field.removeprefix("properties.")))
@@ -211,7 +221,7 @@ def _text(value: PropertyValue) -> str:
 # -- trend and histogram --------------------------------------------------------------------------------------------
 
 
-def _trend(runs: Iterable[Sequence[Attempt]], rules: Rules, interval: Interval, zone: ZoneInfo) -> list[TrendFigures]:
+def trend_of(runs: Iterable[Sequence[Attempt]], rules: Rules, interval: Interval, zone: ZoneInfo) -> list[TrendFigures]:
     """Entries by day: an actor counts once a day, with the best attempt begun that day."""
     first, last = _day(interval.start + 1, zone), _day(interval.end, zone)
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
@@ -222,7 +232,7 @@ def _trend(runs: Iterable[Sequence[Attempt]], rules: Rules, interval: Interval, 
         for attempt in own:
             begun.setdefault(_day(attempt.start.time, zone), []).append(attempt)
         for day, candidates in begun.items():
-            for winner in _winners(candidates, rules):
+            for winner in winners_of(candidates, rules):
                 entered[day] += 1
                 completed[day] += winner.depth == rules.last
     return [TrendFigures(day, entered[day], completed[day], _ratio(completed[day], entered[day])) for day in days]

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-__all__ = ["NO_VALUE", "Codes", "Column", "EventTable", "cell_sums", "distinct"]
+__all__ = ["NO_VALUE", "Codes", "Column", "EventTable", "cell_sums", "different", "distinct"]
 
 Column = NDArray[np.int64]
 
@@ -90,3 +90,8 @@ def distinct(cells: Column, codes: Column, size: int) -> Column:
     first[0] = True
     np.not_equal(pairs[1:], pairs[:-1], out=first[1:])
     return np.bincount(pairs[first] // width, minlength=size)
+
+
+def different(codes: Column) -> list[int]:
+    """The different codes of a column, in ascending order; they are small numbers."""
+    return np.flatnonzero(np.bincount(codes)).tolist() if len(codes) else []

@@ -8,7 +8,7 @@ from kizashi_collector.analysis._rolling._layout import Layout
 from kizashi_collector.analysis._rolling._sums import LIMB, Extra, Sums
 from kizashi_collector.analysis._summary import EventFigures, Figures
 from kizashi_collector.analysis._table import Column
-from kizashi_collector.analysis._worth import declared_and_final
+from kizashi_collector.analysis._worth import RowWorths
 
 __all__ = ["figures_of", "only_currency"]
 
@@ -38,6 +38,7 @@ def figures_of(ever: Sums, left: Sums, layout: Layout, g: int) -> list[Figures]:
     sent = _sums(ever.low[cells] - left.low[cells], ever.high[cells] - left.high[cells])
     extras = _extras(ever, left, g)
     mixed = _mixed(ever, left, chosen) if layout.plan is None else []
+    worths = RowWorths(layout.plan)
     figures = []
     for at, row in enumerate((order - start).tolist()):
         values: list[int | None] = list(sent[at])
@@ -52,7 +53,7 @@ def figures_of(ever: Sums, left: Sums, layout: Layout, g: int) -> list[Figures]:
                 credited[place] += extra.credited
         for place in mixed:
             values[place] = None
-        final, declared = declared_and_final(layout.plan, stands, live, credited)
+        final, declared = worths.of(stands, live, credited)
         figures.append(
             Figures(
                 key=keys[row],

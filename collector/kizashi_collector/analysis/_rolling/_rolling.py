@@ -58,6 +58,7 @@ class RollingSummaries:
 
     It starts at `now`, in milliseconds since 1970, with no events. They are added in the order of their numbers, with
     any times: what lies before all windows is passed over, and what lies ahead of now waits. Time never goes back.
+    `changes` grows whenever a number may have changed.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class RollingSummaries:
         self._lasts = Lasts(self.held, self._layout, long_chain)
         self._shifts = np.arange(0, 3 * len(self._layout.groupings), 3, dtype=np.uint32)[:, None]
         self._retractions = False
+        self.changes = 0
         self._waiting = Waiting()
         self._expected: dict[int, tuple[LoggedEvent, Sequence[LoggedEvent]]] = {}
         self._special: dict[int, _Special] = {}
@@ -119,6 +121,7 @@ class RollingSummaries:
         """Have these adjustments, all with time ≤ now, in force for the event with this number, in place of others."""
         if self.plan is None:
             return
+        self.changes += 1
         if seq in self._waiting:
             self._expected[seq] = original, adjustments
         for place in self.held.places_of(np.array([seq])).tolist():
@@ -133,6 +136,7 @@ class RollingSummaries:
 
     def remove(self, seqs: Sequence[int]) -> None:
         """Forget the events with these numbers."""
+        self.changes += 1
         gone = np.array(seqs, np.int64)
         self._waiting.remove(gone)
         places = self.held.places_of(gone)
@@ -164,6 +168,7 @@ class RollingSummaries:
     def _enter(self, events: EventTable) -> None:
         if not len(events):
             return
+        self.changes += 1
         places = self.held.add(events)
         self._layout.learn_sources(self.held.source[places])
         self.held.flags[places[self._layout.columns(self.held.name[places]) >= 0]] |= PLANNED
@@ -301,6 +306,7 @@ class RollingSummaries:
         window.start = start
         if not len(places):
             return
+        self.changes += 1
         flags = self.held.flags[places]
         if (flags & GONE).any():
             places = places[(flags & GONE) == 0]
