@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Interval, LoggedEvent
-from kizashi_collector.store import EventColumns, LogAnswers, SqliteLog
+from kizashi_collector.store import EventColumns, LogAnswers, SqliteLog, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan, load_plan
 from live_collector import until
@@ -98,9 +99,12 @@ class Collector:
             length = parse_duration(window)
             interval = Interval(self.now - length, self.now, self.now)
             for by in [(), *summaries]:
-                kept = current.summary(self.plan, length, by, self.now, moving=False)
-                assert kept is not None
-                assert kept == await self.answers._counted(self.plan, interval, by)
+                kept = current.summary(self.plan, interval, by, moving=False)
+                assert isinstance(kept, SummaryReport)
+                counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
+                assert msgspec.structs.replace(kept, version=None) == counted
+                again = current.summary(self.plan, interval, by, moving=True, known=kept.version)
+                assert not isinstance(again, SummaryReport)
         assert self.answers.state().backlog == 0
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from kizashi_schemas import format_micros
+from kizashi_schemas import MICROS, format_micros
 
 __all__ = ["NULL", "json_response", "money", "money_text", "respond"]
 
@@ -19,8 +19,11 @@ def money(amount: int | None, style: Literal["number", "string"]) -> msgspec.Raw
     """An amount in micros as exact decimal JSON: a number, or with `string` a text."""
     if amount is None:
         return NULL
-    text = format_micros(amount)
-    return msgspec.Raw((f'"{text}"' if style == "string" else text).encode())
+    if style == "string":
+        return msgspec.Raw(f'"{format_micros(amount)}"'.encode())
+    # Nearly all amounts are whole, and an answer may hold thousands.
+    whole, part = divmod(amount, MICROS)
+    return msgspec.Raw(format_micros(amount).encode() if part else b"%d" % whole)
 
 
 def money_text(amount: int | None) -> str:

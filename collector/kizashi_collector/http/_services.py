@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from kizashi_collector.http._admission import FairPool
 from kizashi_collector.http._metrics import Metrics
+from kizashi_collector.http._tags import Tags
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
 from kizashi_collector.store import Answers, KeyRing, Log
 
@@ -92,6 +93,7 @@ class Services(Struct, kw_only=True):
     metrics: Metrics
     limits: Limits
     in_flight: InFlight = field(default_factory=InFlight)
+    tags: Tags = field(default_factory=Tags)
     draining: bool = False
     retention: int | None = None
 

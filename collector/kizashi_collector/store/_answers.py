@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from typing import TypeVar
 
 from kizashi_collector.analysis import (
     FunnelFigures,
@@ -35,6 +35,9 @@ from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
 
 __all__ = ["LogAnswers"]
+
+
+T = TypeVar("T")
 
 
 class LogAnswers:
@@ -69,43 +72,61 @@ class LogAnswers:
         self._pool.shutdown()
 
     async def summary(
-        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool = False
-    ) -> SummaryReport:
+        self,
+        plan: Plan | None,
+        interval: Interval,
+        by: tuple[str, ...],
+        then: Callable[[SummaryReport], T],
+        *,
+        moving: bool = False,
+        known: str | None = None,
+    ) -> T | None:
         """The summary of the interval; see Answers.summary."""
-        if self._current is not None and interval.end == interval.as_of and self._log.texts.sources_are_whole:
-            length = interval.end - interval.start
-            ask = partial(self._current.summary, plan, length, by, interval.as_of, moving=moving)
-            report = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
-            if report is not None:
-                return report
-        return await self._counted(plan, interval, by)
+        current = self._current
+        if current is not None and interval.end == interval.as_of and self._log.texts.sources_are_whole:
 
-    async def _counted(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
-        def question(connection: sqlite3.Connection, patience: Patience) -> SummaryReport:
-            texts, as_of = self._log.texts, interval.as_of
-            worth = Worth(plan, adjustments(connection, as_of))
-            if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
-                table = table_between(connection, texts, interval.start, interval.end, patience)
-                adjusted = adjusted_among(connection, texts, worth.adjusted, table)
-                summary = summarize_table(
-                    table,
-                    texts.codes,
-                    plan=plan,
-                    worth=worth,
-                    adjusted=adjusted,
-                    interval=interval,
-                    by=by,
-                    check=patience,
-                )
-            else:
-                events = events_between(connection, texts, interval.start, interval.end, patience)
-                summary = summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience)
-            received_at, time = receipts(connection, texts, freshness_start(as_of), as_of, patience)
-            last = last_receipt(connection, texts, as_of)
-            complete_until = complete_until_of(received_at, time, last_receipt=last, as_of=as_of)
-            return SummaryReport(summary, complete_until, interval)
+            def ask() -> tuple[bool, T | None]:
+                report = current.summary(plan, interval, by, moving=moving, known=known)
+                return report is not None, then(report) if isinstance(report, SummaryReport) else None
 
-        return await self._log.read(question)
+            found, answer = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            if found:
+                return answer
+        return await self._log.read(
+            lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
+        )
+
+    def _count(
+        self,
+        connection: sqlite3.Connection,
+        patience: Patience,
+        plan: Plan | None,
+        interval: Interval,
+        by: tuple[str, ...],
+    ) -> SummaryReport:
+        """The summary, counted from the log."""
+        texts, as_of = self._log.texts, interval.as_of
+        worth = Worth(plan, adjustments(connection, as_of))
+        if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
+            table = table_between(connection, texts, interval.start, interval.end, patience)
+            adjusted = adjusted_among(connection, texts, worth.adjusted, table)
+            summary = summarize_table(
+                table,
+                texts.codes,
+                plan=plan,
+                worth=worth,
+                adjusted=adjusted,
+                interval=interval,
+                by=by,
+                check=patience,
+            )
+        else:
+            events = events_between(connection, texts, interval.start, interval.end, patience)
+            summary = summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience)
+        received_at, time = receipts(connection, texts, freshness_start(as_of), as_of, patience)
+        last = last_receipt(connection, texts, as_of)
+        complete_until = complete_until_of(received_at, time, last_receipt=last, as_of=as_of)
+        return SummaryReport(summary, complete_until, interval)
 
     async def funnel(
         self, plan: Plan | None, funnel: Funnel, interval: Interval, by: tuple[str, ...], attribution: str

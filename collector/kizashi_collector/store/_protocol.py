@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -35,6 +35,9 @@ __all__ = [
     "StoreError",
     "SummaryReport",
 ]
+
+
+T = TypeVar("T")
 
 
 class StoreError(KizashiError):
@@ -170,12 +173,14 @@ class LogState(Struct, frozen=True, kw_only=True):
 class SummaryReport(Struct, frozen=True):
     """A summary with what is known of its completeness, and the interval that it counted.
 
-    complete_until is None before anything was received.
+    complete_until is None before anything was received. Answers to equal questions that have the same `version` have
+    the same numbers; None where that cannot be told without counting.
     """
 
     summary: Summary
     complete_until: int | None
     interval: Interval
+    version: str | None = None
 
 
 class AnswersState(Struct, frozen=True):
@@ -257,11 +262,19 @@ class Answers(Protocol):
         """
 
     async def summary(
-        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool = False
-    ) -> SummaryReport:
-        """The summary of the interval by source fields.
+        self,
+        plan: Plan | None,
+        interval: Interval,
+        by: tuple[str, ...],
+        then: Callable[[SummaryReport], T],
+        *,
+        moving: bool = False,
+        known: str | None = None,
+    ) -> T | None:
+        """The summary of the interval by source fields, handed to `then` in the thread that counted it.
 
-        A `moving` interval ends now, and nobody minds if it ends some milliseconds later: the report says when.
+        A `moving` interval ends now, and nobody minds if it ends some milliseconds later: the report says when. None
+        where an answer with the version `known` still holds.
         """
 
     async def funnel(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -14,8 +13,9 @@ from kizashi_collector.analysis import Interval, resolve_interval
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import INTERVAL, Query
 from kizashi_collector.http._respond import respond
-from kizashi_collector.http._routes._summary_page import Page, Writer
+from kizashi_collector.http._routes._summary_page import Writer
 from kizashi_collector.http._services import SERVICES
+from kizashi_collector.store import SummaryReport
 from kizashi_schemas import MAX_DURATION_MS
 from kizashi_schemas.plan import Plan
 
@@ -55,32 +55,65 @@ async def get_summary(request: web.Request) -> web.Response:
     question = _question(query, plan)
     cursor = _read_cursor(query.get("cursor"), question, by)
     interval = query.interval() if cursor is None else _interval(cursor, services.clock.now())
-    report = await services.answers.summary(plan, interval, by, moving=cursor is None and query.moving)
-    interval = report.interval
-    services.metrics.complete(report.complete_until)
 
-    def write() -> Page:
+    def write(report: SummaryReport) -> _Written:
+        """Write the page that was asked for; in the thread that counted it."""
+        interval = report.interval
         rows = report.summary.rows
         if cursor is not None:
             rows = [row for row in rows if row.key > cursor.key]
+
+        def after(key: tuple[str, ...]) -> str:
+            return _Cursor(interval.start, interval.end, interval.as_of, question, key).text()
+
         writer = Writer(report, plan, interval, by, style, MAX_ANSWER_BYTES)
-        return writer.csv(rows, raw=raw) if as_csv else writer.json(rows, after)
+        page = writer.csv(rows, raw=raw) if as_csv else writer.json(rows, after)
+        numbers = question.encode() + (query.get("cursor") or "").encode() + page.numbers
+        tag = f'W/"{hashlib.sha256(numbers).hexdigest()[:32]}"'
+        next_cursor = None if page.last_key is None else after(page.last_key)
+        return _Written(report, page.body, tag, next_cursor)
 
-    def after(key: tuple[str, ...]) -> str:
-        return _Cursor(interval.start, interval.end, interval.as_of, question, key).text()
+    held = _held(request)
+    of_tags = {tag: services.tags.version(f"{question} {tag}") for tag in held} if cursor is None else {}
+    known = next(((tag, version) for tag, version in of_tags.items() if version is not None), None)
+    written = await services.answers.summary(
+        plan,
+        interval,
+        by,
+        write,
+        moving=cursor is None and query.moving,
+        known=None if known is None else known[1],
+    )
+    if written is None:
+        return _not_modified(f"W/{known[0] if known is not None else ''}")
+    services.metrics.complete(written.report.complete_until)
+    tag = written.tag
+    if cursor is None and written.next_cursor is None:
+        services.tags.note(f"{question} {tag.removeprefix('W/')}", written.report.version)
+    if tag.removeprefix("W/") in held or "*" in held:
+        return _not_modified(tag, written.next_cursor)
+    headers = _headers(tag, written.next_cursor)
+    return respond(written.body, "text/csv" if as_csv else "application/json", headers)
 
-    page = await asyncio.get_running_loop().run_in_executor(None, write)
-    etag = hashlib.sha256(question.encode() + (query.get("cursor") or "").encode() + page.numbers).hexdigest()
-    headers = {
-        "ETag": f'W/"{etag[:32]}"',
-        "Cache-Control": "private, no-cache",
-        "Vary": "Authorization, Accept-Encoding",
-    }
-    if page.last_key is not None:
-        headers["X-Next-Cursor"] = after(page.last_key)
-    if _holds(request, headers["ETag"]):
-        return web.Response(status=304, headers=headers)
-    return respond(page.body, "text/csv" if as_csv else "application/json", headers)
+
+class _Written(msgspec.Struct, frozen=True):
+    """A page as bytes, its tag, and the cursor of the next one, if there is any."""
+
+    report: SummaryReport
+    body: bytes
+    tag: str
+    next_cursor: str | None
+
+
+def _headers(tag: str, next_cursor: str | None) -> dict[str, str]:
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding"}
+    if next_cursor is not None:
+        headers["X-Next-Cursor"] = next_cursor
+    return headers
+
+
+def _not_modified(tag: str, next_cursor: str | None = None) -> web.Response:
+    return web.Response(status=304, headers=_headers(tag, next_cursor))
 
 
 def _question(query: Query, plan: Plan | None) -> str:
@@ -89,10 +122,9 @@ def _question(query: Query, plan: Plan | None) -> str:
     return hashlib.sha256(msgspec.json.encode([plan.id if plan else None, asked])).hexdigest()[:16]
 
 
-def _holds(request: web.Request, etag: str) -> bool:
-    """Whether If-None-Match names the tag; compared weakly (RFC 9110, section 13.1.2)."""
-    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
-    return etag.removeprefix("W/") in held or "*" in held
+def _held(request: web.Request) -> list[str]:
+    """The tags that the client holds, without the mark of a weak one: they are compared weakly (RFC 9110, 13.1.2)."""
+    return [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
 
 
 def _read_cursor(text: str | None, question: str, by: tuple[str, ...]) -> _Cursor | None:

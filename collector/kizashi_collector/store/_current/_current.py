@@ -12,9 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from kizashi_collector.analysis import Interval
 from kizashi_collector.store._chunks import Stored, Texts
 from kizashi_collector.store._current._building import read_on
-from kizashi_collector.store._current._view import Arrived, View
+from kizashi_collector.store._current._view import Arrived, Unchanged, View
 from kizashi_collector.store._protocol import AnswersState, Gone, SummaryReport
 from kizashi_schemas.plan import Plan
 
@@ -89,13 +90,13 @@ class Current:
             self._signal.set()
 
     def summary(
-        self, plan: Plan | None, length: int, by: tuple[str, ...], as_of: int, *, moving: bool
-    ) -> SummaryReport | None:
-        """The summary of the window of this length that ends at as_of, if it is kept. May take some 20 ms.
+        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool, known: str | None = None
+    ) -> SummaryReport | Unchanged | None:
+        """The summary of an interval that ends at its as_of, if it is kept; see Answers.summary. May take some 20 ms.
 
-        A `moving` one ends now: if another was asked a moment later and answered before, at that later instant.
+        Where another was asked a moment later and answered before, a moving one ends at that later instant.
         """
-        return self._hold(lambda: self._answer(plan, length, by, as_of, moving=moving))
+        return self._hold(lambda: self._answer(plan, interval, by, moving=moving, known=known))
 
     @property
     def state(self) -> AnswersState:
@@ -134,18 +135,19 @@ class Current:
             self._lock.release()
 
     def _answer(
-        self, plan: Plan | None, length: int, by: tuple[str, ...], as_of: int, *, moving: bool
-    ) -> SummaryReport | None:
+        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool, known: str | None
+    ) -> SummaryReport | Unchanged | None:
         if self._closed.is_set() or self._view is None or not _same(self._view.plan, plan):
             return None
         self._drain()
+        as_of = interval.as_of
         ahead = self._view.rolling.now - as_of
         if ahead > 0 and moving:
             if ahead > _CLOCK_TOLERANCE_MS:
                 self._view, self._taking = None, False  # the clock was set back
                 return None
             as_of = self._view.rolling.now
-        return self._view.report(self._connection, length, by, as_of)
+        return self._view.report(self._connection, interval.end - interval.start, by, as_of, known)
 
     def _drain(self) -> None:
         """Count what was stored up to now, or before the clock's next tick."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from itertools import compress
 from sqlite3 import Connection
@@ -24,7 +25,7 @@ from kizashi_collector.store._protocol import Gone, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan
 
-__all__ = ["Arrived", "View"]
+__all__ = ["Arrived", "Unchanged", "View"]
 
 
 class Arrived(Struct, frozen=True, eq=False):
@@ -55,6 +56,10 @@ class Arrived(Struct, frozen=True, eq=False):
         return cls(first, last, stored.columns.table(first), stored.columns.receipts(), adjustments, orders)
 
 
+class Unchanged(Struct, frozen=True):
+    """The answer is the one that is known."""
+
+
 class View:
     """Summaries under a plan, and how late events come. `last` is the number of the last event that is in it.
 
@@ -64,6 +69,8 @@ class View:
     def __init__(self, plan: Plan | None, texts: Texts, now: int) -> None:
         self.plan = plan
         self._texts = texts
+        # Versions of a view before a restart mean nothing to this one.
+        self._number = secrets.token_hex(8)
         self.last = 0
         self.rolling = RollingSummaries(
             plan,
@@ -133,11 +140,16 @@ class View:
         self.rolling.advance(now)
         self.adjusted.advance(connection)
 
-    def report(self, connection: Connection, length: int, by: tuple[str, ...], as_of: int) -> SummaryReport | None:
+    def report(
+        self, connection: Connection, length: int, by: tuple[str, ...], as_of: int, known: str | None
+    ) -> SummaryReport | Unchanged | None:
         """The summary of the window of this length that ends at `as_of`; None where that is not what is kept."""
         if as_of < self.rolling.now or not self.rolling.keeps(length, by):
             return None
         self.advance(connection, as_of)
+        version = f"{self._number}-{self.rolling.changes}"
+        if version == known:
+            return Unchanged()
         if as_of < self.arrivals.newest:
             return None
         try:
@@ -146,7 +158,7 @@ class View:
             self._arrive_again(connection)
             complete_until = self.arrivals.complete_until(as_of)
         interval = Interval(as_of - length, as_of, as_of)
-        return SummaryReport(self.rolling.summary(length, by), complete_until, interval)
+        return SummaryReport(self.rolling.summary(length, by), complete_until, interval, version)
 
     @property
     def receipts_since(self) -> int:

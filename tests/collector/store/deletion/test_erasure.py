@@ -349,7 +349,8 @@ async def compare(folder: Path, script: list[tuple[str, Any]]) -> None:
             assert [(seen.name, seen.count) for seen in await log.names()] == [
                 (name, count) for name in ("mv_view", "sale") if (count := sum(event.name == name for event in plain))
             ]
-            report = await LogAnswers(log).summary(PLAN, interval, ("campaign",))
+            report = await LogAnswers(log).summary(PLAN, interval, ("campaign",), lambda report: report)
+            assert report is not None
             worth = Worth(PLAN, model.in_force)
             expected = summarize(plain, plan=PLAN, worth=worth, interval=interval, by=("campaign",), check=lambda: None)
             assert report.summary == expected
