@@ -8,9 +8,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-__all__ = ["NO_VALUE", "Codes", "Column", "EventTable", "cell_sums", "different", "distinct"]
+__all__ = ["NO_VALUE", "CodeColumn", "Codes", "Column", "EventTable", "cell_sums", "different", "distinct"]
 
 Column = NDArray[np.int64]
+CodeColumn = NDArray[np.int64] | NDArray[np.int32]
+"""Codes, in as many bits as whoever made the column chose. No arithmetic is to be done in the smaller."""
 
 NO_VALUE = -1
 """Stands for the value of an event that has none."""
@@ -28,13 +30,13 @@ class EventTable(Struct, frozen=True, eq=False):
     """
 
     seq: Column
-    name: Column
+    name: CodeColumn
     time: Column
     received_at: Column
     value: Column
-    currency: Column
-    source: Column
-    actor: Column
+    currency: CodeColumn
+    source: CodeColumn
+    actor: CodeColumn
     imported: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -43,6 +45,10 @@ class EventTable(Struct, frozen=True, eq=False):
     def only(self, wanted: NDArray[np.bool_]) -> EventTable:
         """The events that `wanted` says so of."""
         return EventTable(*(getattr(self, name)[wanted] for name in self.__struct_fields__))
+
+    def first(self, count: int) -> EventTable:
+        """The first so many events."""
+        return EventTable(*(getattr(self, name)[:count] for name in self.__struct_fields__))
 
     @classmethod
     def empty(cls) -> EventTable:
@@ -80,7 +86,7 @@ def cell_sums(cells: Column, amounts: Column, size: int) -> list[int]:
     return [(above << _LIMB) + below for above, below in zip(high, low, strict=True)]
 
 
-def distinct(cells: Column, codes: Column, size: int) -> Column:
+def distinct(cells: Column, codes: CodeColumn, size: int) -> Column:
     """How many different codes there are in each cell."""
     if not len(cells):
         return np.zeros(size, np.int64)
@@ -92,6 +98,6 @@ def distinct(cells: Column, codes: Column, size: int) -> Column:
     return np.bincount(pairs[first] // width, minlength=size)
 
 
-def different(codes: Column) -> list[int]:
+def different(codes: CodeColumn) -> list[int]:
     """The different codes of a column, in ascending order; they are small numbers."""
     return np.flatnonzero(np.bincount(codes)).tolist() if len(codes) else []

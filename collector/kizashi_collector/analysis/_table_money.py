@@ -9,7 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from kizashi_collector.analysis._events import LoggedEvent
-from kizashi_collector.analysis._table import LARGEST, NO_VALUE, Codes, Column, different
+from kizashi_collector.analysis._table import LARGEST, NO_VALUE, CodeColumn, Codes, Column, different
 from kizashi_collector.analysis._worth import Worth
 from kizashi_schemas import to_currency
 from kizashi_schemas.plan import Plan
@@ -35,7 +35,7 @@ class Money(Struct, frozen=True, eq=False):
         cls,
         seq: Column,
         value: Column,
-        currencies: Column,
+        currencies: CodeColumn,
         *,
         codes: Codes,
         plan: Plan | None,
@@ -47,7 +47,7 @@ class Money(Struct, frozen=True, eq=False):
         sent = np.where(valued, value, 0)
         rateless = np.zeros(len(seq), np.bool_)
         large: dict[int, int] = {}
-        currency = np.where(valued, currencies, 0)
+        currency: Column = np.where(valued, currencies, 0)
         for code in different(currency):
             rate = plan.rate(codes.currencies[code]) if plan is not None and code else None
             if not code or plan is None or codes.currencies[code] == plan.currency:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary
-from kizashi_collector.analysis._table import Codes, Column, EventTable, cell_sums, different, distinct
+from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable, cell_sums, different, distinct
 from kizashi_collector.analysis._table_money import Money
 from kizashi_collector.analysis._worth import RowWorths, Worth
 from kizashi_schemas.plan import Plan
@@ -130,7 +130,7 @@ def _beyond_one(cells: Column, currency: Column, size: int) -> NDArray[np.bool_]
     return mixed
 
 
-def _rows(source: Column, codes: Codes, by: tuple[str, ...]) -> tuple[list[tuple[str, ...]], Column]:
+def _rows(source: CodeColumn, codes: Codes, by: tuple[str, ...]) -> tuple[list[tuple[str, ...]], Column]:
     """The keys in their order, and the place of each event's key among them."""
     key_of = {code: tuple(codes.sources[code].get(field, "") for field in by) for code in different(source)}
     keys = sorted(set(key_of.values()))

@@ -14,12 +14,14 @@ from kizashi_collector.analysis import (
     Worth,
     complete_until_of,
     evaluate_funnel,
+    evaluate_table_funnel,
     freshness_start,
     summarize,
     summarize_table,
 )
 from kizashi_collector.store._chunks import (
     DIMENSIONS,
+    LogDetails,
     adjusted_among,
     adjustments,
     events_between,
@@ -31,7 +33,7 @@ from kizashi_collector.store._current import Current
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import AnswersState, SummaryReport
-from kizashi_schemas import Funnel
+from kizashi_schemas import Exclusion, Funnel, Step
 from kizashi_schemas.plan import Plan
 
 __all__ = ["LogAnswers"]
@@ -135,11 +137,45 @@ class LogAnswers:
         since = -1 if funnel.one_at_a_time else interval.start
 
         def question(connection: sqlite3.Connection, patience: Patience) -> FunnelFigures:
-            events = events_between(connection, self._log.texts, since, interval.as_of, patience)
-            worth = Worth(plan, adjustments(connection, interval.as_of))
+            texts, as_of = self._log.texts, interval.as_of
+            worth = Worth(plan, adjustments(connection, as_of))
             zone = plan.timezone if plan is not None else "UTC"
-            return evaluate_funnel(
-                events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience
+            if not (_in_columns(funnel, by) and texts.sources_are_whole):
+                events = events_between(connection, texts, since, as_of, patience)
+                return evaluate_funnel(
+                    events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience
+                )
+            table = table_between(connection, texts, since, as_of, patience, names=_names(funnel))
+            return evaluate_table_funnel(
+                table,
+                texts.codes,
+                funnel,
+                interval,
+                details=LogDetails(connection, texts, patience),
+                worth=worth,
+                adjusted=adjusted_among(connection, texts, worth.adjusted, table),
+                zone=zone,
+                by=by,
+                attribution=attribution,
+                check=patience,
             )
 
         return await self._log.read(question)
+
+
+def _in_columns(funnel: Funnel, by: tuple[str, ...]) -> bool:
+    """Whether the columns hold all fields of the source that are asked about."""
+    keys = [*by]
+    for condition in _conditions(funnel):
+        keys += [key.removeprefix("source.") for key in condition.where if key.startswith("source.")]
+    return all(key in DIMENSIONS or key.startswith("properties.") for key in keys)
+
+
+def _names(funnel: Funnel) -> set[str] | None:
+    """The names of the events that matter; None for all."""
+    names = {condition.event for condition in _conditions(funnel)}
+    return None if funnel.order == "strict" or "*" in names else names
+
+
+def _conditions(funnel: Funnel) -> list[Step | Exclusion]:
+    return [*funnel.normal_steps, *funnel.exclude]

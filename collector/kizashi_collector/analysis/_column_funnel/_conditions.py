@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kizashi_collector.analysis._events import PropertyValue
 from kizashi_collector.analysis._matching import Check, json_equal
-from kizashi_collector.analysis._table import Codes, Column
+from kizashi_collector.analysis._table import CodeColumn, Codes, Column
 from kizashi_schemas import Exclusion, Step
 
 __all__ = ["Conditions", "Details", "Masks"]
@@ -73,7 +73,7 @@ class Conditions(Struct, frozen=True, eq=False):
         wanted = [_Wanted(1 << at, properties) for at, (_, properties) in enumerate(placed) if properties]
         return cls(by_name, by_source, wanted)
 
-    def masks(self, name: Column, source: Column, seq: Column, details: Details, check: Check) -> Masks:
+    def masks(self, name: CodeColumn, source: CodeColumn, seq: Column, details: Details, check: Check) -> Masks:
         """The conditions that each event fits. Properties are asked of those alone that fit otherwise."""
         masks = self.by_name.take(name)
         if self.by_source is not None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from kizashi_collector.analysis._matching import Check
-from kizashi_collector.analysis._table import Column
+from kizashi_collector.analysis._table import CodeColumn, Column
 
 __all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets"]
 
@@ -63,7 +63,7 @@ class Layout(Struct, frozen=True):
         """How many bits of a packed number are used."""
         return self.actor_bits + self.time_bits + self.step_bits
 
-    def packed(self, actor: Column, time: Column, step: StepNumbers) -> Column:
+    def packed(self, actor: CodeColumn, time: Column, step: StepNumbers) -> Column:
         """Pack columns."""
         packed: Column = np.bitwise_and(actor, (1 << self.actor_bits) - 1, dtype=np.int64)
         packed <<= self.time_bits
@@ -100,7 +100,7 @@ class Bucket(Struct, frozen=True, eq=False):
 
 
 def buckets(
-    layout: Layout, actor: Column, time: Column, step: StepNumbers, starters: NDArray[np.bool_] | None, check: Check
+    layout: Layout, actor: CodeColumn, time: Column, step: StepNumbers, starters: NDArray[np.bool_] | None, check: Check
 ) -> Iterator[Bucket]:
     """Yield the events that take a step, in order, actors together; `starters` says which actors matter if not all.
 

@@ -20,7 +20,7 @@ from kizashi_collector.analysis._column_funnel._usual import Trend
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._funnel import grouped_winners, trend_of, winners_of
 from kizashi_collector.analysis._matching import Check, Matcher, Rules
-from kizashi_collector.analysis._table import Codes, Column, EventTable
+from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable
 from kizashi_schemas import Funnel
 
 __all__ = ["PlainAnswer", "run_plainly"]
@@ -177,7 +177,7 @@ def _ordered(table: EventTable, rows: Column, details: Details, check: Check) ->
     return order
 
 
-def _slices(actor: Column) -> Iterator[slice]:
+def _slices(actor: CodeColumn) -> Iterator[slice]:
     """Slices of rows, all of an actor's in one."""
     edges = np.flatnonzero(np.append(True, actor[1:] != actor[:-1])) if len(actor) else actor
     begin = 0

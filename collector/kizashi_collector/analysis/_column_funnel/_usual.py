@@ -17,7 +17,7 @@ from kizashi_collector.analysis._column_funnel._taken import Taken
 from kizashi_collector.analysis._column_funnel._ties import Ties
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Check
-from kizashi_collector.analysis._table import Codes, Column, EventTable
+from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable
 from kizashi_schemas import Funnel, parse_duration
 
 __all__ = ["Trend", "Usual"]
@@ -79,7 +79,7 @@ class Usual(Struct, frozen=True, eq=False):
             else:
                 (places,) = np.nonzero(keep)
                 found = np.full(len(keep), NO_STEP, np.uint8)
-                name, source, seq = (column[part][places] for column in (table.name, table.source, table.seq))
+                name, source, seq = table.name[part][places], table.source[part][places], table.seq[part][places]
                 found[places] = _numbers(conditions.masks(name, source, seq, details, check))
             if interval.end < interval.as_of:
                 found[np.flatnonzero((found == 0) & (time > interval.end))] = NO_STEP
@@ -103,7 +103,7 @@ class Usual(Struct, frozen=True, eq=False):
         (rows,) = np.nonzero(self.step != NO_STEP)
         pair = keys.of(rows)
         count = len(keys.keys)
-        pair += self.table.actor[rows] * count
+        pair += self.table.actor[rows] * np.int64(count)
         self.check()
         pairs = None
         if int(pair.max(initial=0)) > _WIDEST:
@@ -121,7 +121,7 @@ class Usual(Struct, frozen=True, eq=False):
         key = keys.of(named)
         named, key = named[key > 0], key[key > 0]
         count = len(keys.keys)
-        pairs, own = np.unique(self.table.actor[named] * count + key, return_inverse=True)
+        pairs, own = np.unique(self.table.actor[named] * np.int64(count) + key, return_inverse=True)
         self.check()
         (others,) = np.nonzero((self.step != NO_STEP) & (self.step != number))
         # All other events of an actor are there once for each of the actor's keys, if there are any.
@@ -139,7 +139,7 @@ class Usual(Struct, frozen=True, eq=False):
 
     def _run(
         self,
-        actor: Column,
+        actor: CodeColumn,
         time: Column,
         step: StepNumbers,
         starters: NDArray[np.bool_] | None,
@@ -168,7 +168,7 @@ class Usual(Struct, frozen=True, eq=False):
         taken = Taken.joined(parts, self.steps)
         return taken, (trend[0].tolist(), trend[1].tolist())
 
-    def _layout(self, actor: Column, time: Column, step: StepNumbers) -> Layout | None:
+    def _layout(self, actor: CodeColumn, time: Column, step: StepNumbers) -> Layout | None:
         rows = int(np.count_nonzero(step != NO_STEP))
         if not rows:
             return None

@@ -3,6 +3,7 @@
 from kizashi_collector.store._chunks._chunk import Chunk
 from kizashi_collector.store._chunks._chunks import Chunks, Stored, decode_adjustment
 from kizashi_collector.store._chunks._scan import (
+    LogDetails,
     adjusted_among,
     adjustments,
     events_at,
@@ -21,6 +22,7 @@ __all__ = [
     "MERGED",
     "Chunk",
     "Chunks",
+    "LogDetails",
     "Stored",
     "Texts",
     "adjusted_among",

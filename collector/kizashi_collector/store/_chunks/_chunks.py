@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._chunks._chunk import Chunk, Columns, encode_chunk, summary_of
+from kizashi_collector.store._chunks._chunk import Chunk, Columns
+from kizashi_collector.store._chunks._encode import encode_chunk, summary_of
 from kizashi_collector.store._chunks._rows import insert_rows
 from kizashi_collector.store._chunks._tail import Tail
 from kizashi_collector.store._chunks._texts import Texts

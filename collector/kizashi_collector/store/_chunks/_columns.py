@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-__all__ = ["Integers", "pack_integers", "unpack_integers"]
+__all__ = ["Integers", "pack_integers", "unpack_integers", "unpack_into"]
 
 _TYPES = ("u1", "<u2", "<u4", "<i8")
 _LIMITS = (2**8, 2**16, 2**32)
@@ -38,7 +39,15 @@ def pack_integers(numbers: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.in
 
 def unpack_integers(packed: Integers, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """The `count` numbers."""
+    column = np.empty(count, np.int64)
+    unpack_into(packed, column)
+    return column
+
+
+def unpack_into(packed: Integers, column: NDArray[np.int64] | NDArray[np.int32]) -> None:
+    """Write as many numbers as the column has room for into it; they must fit."""
     if packed.width == 0:
-        return np.full(count, packed.base, dtype=np.int64)
-    column = np.frombuffer(packed.data, dtype=_TYPES[packed.width - 1], count=count).astype(np.int64)
-    return column + packed.base
+        column[:] = packed.base
+        return
+    numbers = np.frombuffer(packed.data, dtype=_TYPES[packed.width - 1], count=len(column))
+    np.add(numbers, packed.base, out=column, dtype=np.int64, casting="unsafe")

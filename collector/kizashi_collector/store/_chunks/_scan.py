@@ -6,17 +6,18 @@ Erased events are marked as adjustments and as imports too, so that the masks he
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
 import numpy as np
 
-from kizashi_collector.analysis import NO_VALUE, Column, EventTable, LoggedEvent
+from kizashi_collector.analysis import NO_VALUE, Column, EventTable, LoggedEvent, PropertyValue
 from kizashi_collector.store._chunks._chunk import Chunk
 from kizashi_collector.store._chunks._chunks import decode_adjustment
 from kizashi_collector.store._chunks._texts import Texts
 
 __all__ = [
+    "LogDetails",
     "adjusted_among",
     "adjustments",
     "events_at",
@@ -31,6 +32,7 @@ __all__ = [
 _NO_EVENT = 4
 _BETWEEN = "SELECT count, numbers, details FROM chunks WHERE last_time > ? AND first_time <= ?"
 _NUMBERS_BETWEEN = "SELECT first, count, numbers FROM chunks WHERE last_time > ? AND first_time <= ?"
+_HOW_MANY = "SELECT coalesce(sum(count), 0) FROM chunks WHERE last_time > ? AND first_time <= ?"
 _HOLDING = "SELECT first, count, numbers, details FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _NUMBERS_HOLDING = "SELECT first, count, numbers FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
@@ -51,15 +53,36 @@ def events_between(
             yield from chunk.events(places.tolist())
 
 
-def table_between(connection: Connection, texts: Texts, start: int, end: int, check: Callable[[], None]) -> EventTable:
-    """The same as numbers."""
-    parts = []
+def table_between(
+    connection: Connection,
+    texts: Texts,
+    start: int,
+    end: int,
+    check: Callable[[], None],
+    *,
+    names: Collection[str] | None = None,
+) -> EventTable:
+    """The same as numbers; only of some names, if any are given."""
+    (room,) = connection.execute(_HOW_MANY, (start, end)).fetchone()
+    table = EventTable(
+        seq=np.empty(room, np.int64),
+        name=np.empty(room, np.int32),
+        time=np.empty(room, np.int64),
+        received_at=np.empty(room, np.int64),
+        value=np.empty(room, np.int64),
+        currency=np.empty(room, np.int32),
+        source=np.empty(room, np.int32),
+        actor=np.empty(room, np.int32),
+        imported=np.empty(room, np.bool_),
+    )
+    wanted = None
+    if names is not None:
+        wanted = np.array([name in names for name in texts.codes.names], np.bool_)
+    filled = 0
     for first, count, numbers in connection.execute(_NUMBERS_BETWEEN, (start, end)):
         check()
-        table = Chunk(numbers, b"", count, texts).table(first, start, end)
-        if table is not None:
-            parts.append(table)
-    return EventTable.joined(parts) if parts else EventTable.empty()
+        filled += Chunk(numbers, b"", count, texts).fill(table, filled, first, start, end, wanted)
+    return table.first(filled)
 
 
 def adjusted_among(
@@ -79,12 +102,45 @@ def adjusted_among(
 
 def events_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iterator[tuple[int, LoggedEvent]]:
     """The events with these numbers, which ascend."""
+    for some, chunk, places in _holding(connection, texts, seqs):
+        yield from zip(some, chunk.events(places), strict=True)
+
+
+class LogDetails:
+    """Ids and properties of events by their numbers, which ascend, read from the log."""
+
+    def __init__(self, connection: Connection, texts: Texts, check: Callable[[], None]) -> None:
+        self._connection = connection
+        self._texts = texts
+        self._check = check
+
+    def ids(self, seqs: Sequence[int]) -> list[str]:
+        """The ids of these events."""
+        found: list[str] = []
+        for _, chunk, places in _holding(self._connection, self._texts, seqs):
+            self._check()
+            ids = chunk.ids()
+            found += [ids[place] for place in places]
+        return found
+
+    def properties(self, seqs: Sequence[int]) -> list[Mapping[str, PropertyValue]]:
+        """The properties of these events."""
+        found: list[Mapping[str, PropertyValue]] = []
+        for _, chunk, places in _holding(self._connection, self._texts, seqs):
+            self._check()
+            found += chunk.properties(places)
+        return found
+
+
+def _holding(
+    connection: Connection, texts: Texts, seqs: Sequence[int]
+) -> Iterator[tuple[Sequence[int], Chunk, list[int]]]:
+    """The numbers that one chunk holds, the chunk, and their places there."""
     at = 0
     while at < len(seqs):
         first, count, numbers, details = connection.execute(_HOLDING, (seqs[at],)).fetchone()
         end = bisect_left(seqs, first + count, at)
-        places = [seq - first for seq in seqs[at:end]]
-        yield from zip(seqs[at:end], Chunk(numbers, details, count, texts).events(places), strict=True)
+        yield seqs[at:end], Chunk(numbers, details, count, texts), [seq - first for seq in seqs[at:end]]
         at = end
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import EventColumns
-from kizashi_collector.store._chunks._chunk import Chunk, encode_chunk, summary_of
+from kizashi_collector.store._chunks._chunk import Chunk
 from kizashi_collector.store._chunks._columns import pack_integers, unpack_integers
+from kizashi_collector.store._chunks._encode import encode_chunk, summary_of
 from kizashi_collector.store._chunks._texts import DIMENSIONS, Texts
 
 TABLE = "CREATE TABLE texts (kind INT, number INT, text TEXT, PRIMARY KEY (kind, number)) WITHOUT ROWID, STRICT"
