@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := .peers
 PEERS_INSTALLED := $(PEERS)/.installed
+ENGINES := .engines
+ENGINES_INSTALLED := $(ENGINES)/.installed
 FUZZ := .fuzz
 FUZZ_INSTALLED := $(FUZZ)/.installed
 SIDE_BY_SIDE := $(addprefix tests/,collector contract crash faults fuzz house properties schemas)
@@ -12,8 +14,8 @@ POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-ingest bench-sdk conformance crash powerloss faults fuzz overload docs container-test \
-	clean help
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-sdk conformance crash powerloss faults fuzz overload docs \
+	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
 	$(BIN)/python examples/demo.py
@@ -36,6 +38,9 @@ bench: $(INSTALLED)  ## ratios against limits measured in the same run; docs/ben
 bench-ingest: bench  ## the same, then with ten million events stored: rate, size, memory, start
 	PYTHONPATH=tests $(BIN)/python -m bench.stored
 	PYTHONPATH=tests $(BIN)/python -m bench.seen
+
+bench-query: $(ENGINES_INSTALLED)  ## what answers cost with ten million events stored, beside chdb and DuckDB in the same run
+	PYTHONPATH=tests $(ENGINES)/bin/python -m bench.query
 
 bench-sdk: $(PEERS_INSTALLED)  ## what a tracked event costs, beside five other SDKs in the same run
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk
@@ -69,7 +74,7 @@ container-test:  ## builds the image on BASE and proves its promises; needs podm
 	tests/container/build_and_run.sh $(BASE)
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(PEERS) $(FUZZ) fuzz-found dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(ENGINES) $(FUZZ) fuzz-found dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The mark is newer than pyproject.toml only after a complete install.
 $(INSTALLED): pyproject.toml
@@ -83,6 +88,12 @@ $(PEERS_INSTALLED): pyproject.toml tests/conformance/peers.txt $(INSTALLED)
 	$(BIN)/python -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/conformance/peers.txt --editable '.[collector]'
 	touch $(PEERS_INSTALLED)
+
+# The engines are large, and nothing but their benchmark needs them.
+$(ENGINES_INSTALLED): pyproject.toml tests/bench/engines.txt $(INSTALLED)
+	$(BIN)/python -m venv --clear $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/bench/engines.txt --editable '.[collector]'
+	touch $(ENGINES_INSTALLED)
 
 # The fuzzers bring libraries that the tests do not need.
 $(FUZZ_INSTALLED): pyproject.toml tests/fuzz/requirements.txt $(INSTALLED)

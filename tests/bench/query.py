@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -26,7 +25,7 @@ from bench.month import DEVICES, MONTH_MS, NAMES, Month
 from bench.peers import Chdb, Duckdb, Figures, Ways, chdb, duckdb
 from bench.polls import Client, Question, Timings, ask_in_turn, ask_unchanged
 from bench.query_table import Found, table
-from bench.servers import KEY, READ_KEY, Running, _server
+from bench.servers import Running, collector
 from bench.steady import arriving
 
 DAY_MS = 86_400_000
@@ -80,7 +79,6 @@ steps = {msgspec.json.encode(STEPS).decode()}
 conversion_window = "{CONVERSION_DAYS}d"
 """
 _CURRENT_SECONDS = 120.0
-_SETTLED = 8
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -132,9 +130,7 @@ def serving(folder: Path) -> Iterator[Running]:
     """The collector on the data in a folder, with this benchmark's plan."""
     plan = folder / "plan.toml"
     plan.write_text(PLAN, encoding="utf-8")
-    command = [sys.executable, "-m", "kizashi", "serve", "--port", "0"]
-    command += ["--data", str(folder / "data"), "--plan", str(plan)]
-    with _server(command, {"KIZASHI_WRITE_KEY": KEY, "KIZASHI_READ_KEY": READ_KEY}) as running:
+    with collector(folder / "data", plan) as running:
         yield running
 
 
@@ -157,17 +153,11 @@ def memory_watched(running: Running, found: Found) -> Iterator[None]:
 
 
 def wait_until_current(client: Client) -> float:
-    """Wait until the collector keeps its answers current; return the seconds that it took.
-
-    It is known by how long a summary takes: eight in a row that differ by less than half. After two minutes it is
-    measured as it is.
-    """
-    began, last = time.monotonic(), list[float]()
-    while time.monotonic() - began < _CURRENT_SECONDS:
-        answer = client.ask(Question(SUMMARY))
-        last = [*last, answer.seconds][-_SETTLED:]
-        if answer.status == 200 and len(last) == _SETTLED and max(last) < 1.5 * min(last) + 0.001:
-            return time.monotonic() - began
+    """Wait until the collector keeps its answers current; return the seconds that it took."""
+    began = time.monotonic()
+    while b"\nkizashi_current 1.0" not in client.ask(Question("/metrics")).body:
+        if time.monotonic() - began > _CURRENT_SECONDS:
+            raise RuntimeError(f"after {_CURRENT_SECONDS} s answers are not kept current")
         time.sleep(0.1)
     return time.monotonic() - began
 

@@ -51,9 +51,9 @@ def _server(command: list[str], environment: dict[str, str]) -> Iterator[Running
         process.stdout.close()
 
 
-def collector(folder: Path) -> contextlib.AbstractContextManager[Running]:
-    """The collector on this data folder, with the example's plan and keys."""
-    command = [sys.executable, "-m", "kizashi", "serve", "--port", "0", "--data", str(folder), "--plan", str(PLAN)]
+def collector(folder: Path, plan: Path = PLAN) -> contextlib.AbstractContextManager[Running]:
+    """The collector on this data folder, with this plan, the example's unless told, and keys."""
+    command = [sys.executable, "-m", "kizashi", "serve", "--port", "0", "--data", str(folder), "--plan", str(plan)]
     return _server(command, {"KIZASHI_WRITE_KEY": KEY, "KIZASHI_READ_KEY": READ_KEY})
 
 

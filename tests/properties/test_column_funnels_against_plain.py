@@ -105,7 +105,10 @@ def table_of(log: Sequence[LoggedEvent], draw: Random) -> tuple[EventTable, Code
         [code("sources", dict(event.source)) for _, event in rows],
         [code("actors", event.actor) for _, event in rows],
     ]
-    arrays: list[Any] = [*(np.array(column, np.int64) for column in columns), np.zeros(len(rows), np.bool_)]
+    # Codes in 32 bits, as the log's tables have them.
+    kinds = (np.int64, np.int32, np.int64, np.int64, np.int64, np.int32, np.int32, np.int32)
+    arrays: list[Any] = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    arrays.append(np.zeros(len(rows), np.bool_))
     return EventTable(*arrays), Codes(known["names"], known["currencies"], known["sources"])
 
 

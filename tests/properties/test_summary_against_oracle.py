@@ -145,7 +145,9 @@ def table_of(log: list[LoggedEvent]) -> tuple[EventTable, Codes]:
         )
         for seq, event in plain
     ]
-    columns: list[Any] = [np.array([row[at] for row in rows], np.int64) for at in range(8)]
+    # Codes in 32 bits, as the log's tables have them.
+    kinds = (np.int64, np.int32, np.int64, np.int64, np.int64, np.int32, np.int32, np.int32)
+    columns: list[Any] = [np.array([row[at] for row in rows], kind) for at, kind in enumerate(kinds)]
     columns.append(np.array([event.imported for _, event in plain], np.bool_))
     return EventTable(*columns), Codes(codes["names"], codes["currencies"], codes["sources"])
 

@@ -182,11 +182,8 @@ def _line(cells: Sequence[str | int]) -> bytes:
 
 
 def _digest(parts: Sequence[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
+    lengths = ",".join(str(len(part)) for part in parts)
+    return hashlib.sha256(b"".join([lengths.encode(), b":", *parts])).digest()
 
 
 def _defused(text: str) -> str:
