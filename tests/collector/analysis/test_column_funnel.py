@@ -168,7 +168,7 @@ def test_the_widest_actors_times_and_steps_fit() -> None:
 def test_the_widest_actors_fit_with_many_keys() -> None:
     log = timeline(" ".join(f"a@{at}[campaign=g{at}] b@{at + 1}[campaign=g{at % 3}]" for at in range(9)))
     table, codes = table_of(log, Random(1))
-    table = msgspec.structs.replace(table, actor=table.actor + 2**31 - 2)
+    table = msgspec.structs.replace(table, actor=table.actor + np.int64(2**31 - 2))
     funnel = Funnel(steps=["a", "b"])
     asked: dict[str, Any] = {"worth": Worth(None, []), "by": ("campaign",), "attribution": "all"}
     found = evaluate_table_funnel(table, codes, funnel, ALL, details=LogDetails(log), adjusted={}, **asked)
