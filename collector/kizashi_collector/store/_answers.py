@@ -32,7 +32,7 @@ from kizashi_collector.store._chunks import (
 from kizashi_collector.store._current import Current
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
-from kizashi_collector.store._protocol import AnswersState, SummaryReport
+from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
 from kizashi_schemas import Exclusion, Funnel, Step
 from kizashi_schemas.plan import Plan
 
@@ -131,36 +131,59 @@ class LogAnswers:
         return SummaryReport(summary, complete_until, interval)
 
     async def funnel(
-        self, plan: Plan | None, funnel: Funnel, interval: Interval, by: tuple[str, ...], attribution: str
-    ) -> FunnelFigures:
+        self,
+        plan: Plan | None,
+        funnel: Funnel,
+        interval: Interval,
+        by: tuple[str, ...],
+        attribution: str,
+        then: Callable[[FunnelReport], T],
+        *,
+        name: str | None = None,
+        moving: bool = False,
+    ) -> T:
         """A funnel over the interval; see Answers.funnel."""
-        since = -1 if funnel.one_at_a_time else interval.start
 
-        def question(connection: sqlite3.Connection, patience: Patience) -> FunnelFigures:
-            texts, as_of = self._log.texts, interval.as_of
-            worth = Worth(plan, adjustments(connection, as_of))
-            zone = plan.timezone if plan is not None else "UTC"
-            if not (_in_columns(funnel, by) and texts.sources_are_whole):
-                events = events_between(connection, texts, since, as_of, patience)
-                return evaluate_funnel(
-                    events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience
-                )
-            table = table_between(connection, texts, since, as_of, patience, names=_names(funnel))
-            return evaluate_table_funnel(
-                table,
-                texts.codes,
-                funnel,
-                interval,
-                details=LogDetails(connection, texts, patience),
-                worth=worth,
-                adjusted=adjusted_among(connection, texts, worth.adjusted, table),
-                zone=zone,
-                by=by,
-                attribution=attribution,
-                check=patience,
-            )
+        def question(connection: sqlite3.Connection, patience: Patience) -> T:
+            figures = self._run(connection, patience, plan, funnel, interval, by, attribution)
+            return then(FunnelReport(figures, interval))
 
         return await self._log.read(question)
+
+    def _run(
+        self,
+        connection: sqlite3.Connection,
+        patience: Patience,
+        plan: Plan | None,
+        funnel: Funnel,
+        interval: Interval,
+        by: tuple[str, ...],
+        attribution: str,
+    ) -> FunnelFigures:
+        """The funnel, run over the log."""
+        texts, as_of = self._log.texts, interval.as_of
+        since = -1 if funnel.one_at_a_time else interval.start
+        worth = Worth(plan, adjustments(connection, as_of))
+        zone = plan.timezone if plan is not None else "UTC"
+        if not (_in_columns(funnel, by) and texts.sources_are_whole):
+            events = events_between(connection, texts, since, as_of, patience)
+            return evaluate_funnel(
+                events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience
+            )
+        table = table_between(connection, texts, since, as_of, patience, names=_names(funnel))
+        return evaluate_table_funnel(
+            table,
+            texts.codes,
+            funnel,
+            interval,
+            details=LogDetails(connection, texts, patience),
+            worth=worth,
+            adjusted=adjusted_among(connection, texts, worth.adjusted, table),
+            zone=zone,
+            by=by,
+            attribution=attribution,
+            check=patience,
+        )
 
 
 def _in_columns(funnel: Funnel, by: tuple[str, ...]) -> bool:

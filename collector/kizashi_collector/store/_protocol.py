@@ -20,6 +20,7 @@ __all__ = [
     "Candidate",
     "DamagedError",
     "Erased",
+    "FunnelReport",
     "Gone",
     "IndexState",
     "Log",
@@ -183,6 +184,13 @@ class SummaryReport(Struct, frozen=True):
     version: str | None = None
 
 
+class FunnelReport(Struct, frozen=True):
+    """A funnel's figures, and the interval that they count."""
+
+    figures: FunnelFigures
+    interval: Interval
+
+
 class AnswersState(Struct, frozen=True):
     """Whether the plan's answers are kept current, how many events are held in memory for them, how many are stored
     and not counted yet, and how many seconds it took to count them from the log; None before.
@@ -278,9 +286,21 @@ class Answers(Protocol):
         """
 
     async def funnel(
-        self, plan: Plan | None, funnel: Funnel, interval: Interval, by: tuple[str, ...], attribution: str
-    ) -> FunnelFigures:
-        """A checked funnel over the interval, by source fields or `properties.x`."""
+        self,
+        plan: Plan | None,
+        funnel: Funnel,
+        interval: Interval,
+        by: tuple[str, ...],
+        attribution: str,
+        then: Callable[[FunnelReport], T],
+        *,
+        name: str | None = None,
+        moving: bool = False,
+    ) -> T:
+        """A checked funnel over the interval, by source fields or `properties.x`, handed to `then` as in `summary`.
+
+        `name` is that of the plan's funnel, if it is one.
+        """
 
     def state(self) -> AnswersState:
         """How current they are."""

@@ -7,12 +7,13 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from kizashi_collector.analysis import FunnelFigures, Interval, StepFigures, resolve_interval
+from kizashi_collector.analysis import FunnelFigures, StepFigures, resolve_interval
 from kizashi_collector.http._body import batch_format, body_of
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import INTERVAL, Query
-from kizashi_collector.http._respond import json_response, money
+from kizashi_collector.http._respond import json_response, money, respond
 from kizashi_collector.http._services import SERVICES
+from kizashi_collector.store import FunnelReport
 from kizashi_schemas import (
     Funnel,
     FunnelAnswer,
@@ -36,6 +37,7 @@ __all__ = ["get_funnel", "list_funnels", "post_funnel"]
 
 _decoder = msgspec.json.Decoder(FunnelRequest)
 _msgpack_decoder = msgspec.msgpack.Decoder(FunnelRequest)
+_NO_STORE = {"Cache-Control": "no-store"}
 Style = Literal["number", "string"]
 
 
@@ -61,9 +63,18 @@ async def get_funnel(request: web.Request) -> web.Response:
         check_keys(by, properties=False, attribution=attribution, steps=len(funnel.steps))
     except FunnelError as error:
         raise ProblemError(400, "bad_query", str(error)) from None
-    interval = query.interval()
-    figures = await services.answers.funnel(plan, funnel, interval, by, attribution)
-    return json_response(_answer(figures, funnel, interval, by, plan, query.money(), name))
+    style = query.money()
+    written = await services.answers.funnel(
+        plan,
+        funnel,
+        query.interval(),
+        by,
+        attribution,
+        lambda report: _written(report, funnel, by, plan, style, name),
+        name=name,
+        moving=query.moving,
+    )
+    return respond(written, "application/json", _NO_STORE)
 
 
 async def post_funnel(request: web.Request) -> web.Response:
@@ -78,8 +89,11 @@ async def post_funnel(request: web.Request) -> web.Response:
         services.clock.now(), window=asked.window, start=asked.from_, end=asked.to, as_of=asked.as_of
     )
     plan = services.plans.current
-    figures = await services.answers.funnel(plan, asked, interval, by, asked.attribution)
-    return json_response(_answer(figures, asked, interval, by, plan, query.money(), None))
+    style = query.money()
+    written = await services.answers.funnel(
+        plan, asked, interval, by, asked.attribution, lambda report: _written(report, asked, by, plan, style, None)
+    )
+    return respond(written, "application/json", _NO_STORE)
 
 
 async def _read(request: web.Request) -> FunnelRequest:
@@ -93,21 +107,17 @@ async def _read(request: web.Request) -> FunnelRequest:
         raise ProblemError(400, "undecodable", f"the body cannot be decoded: {error}") from None
 
 
-def _answer(
-    figures: FunnelFigures,
-    funnel: Funnel,
-    interval: Interval,
-    by: tuple[str, ...],
-    plan: Plan | None,
-    style: Style,
-    name: str | None,
-) -> FunnelAnswer:
+def _written(
+    report: FunnelReport, funnel: Funnel, by: tuple[str, ...], plan: Plan | None, style: Style, name: str | None
+) -> bytes:
+    """The answer as JSON; in the thread that counted it."""
+    figures, interval = report.figures, report.interval
     names = [step.event for step in funnel.normal_steps]
 
     def steps(rows: list[StepFigures]) -> list[FunnelStep]:
         return [_step(event, row, style) for event, row in zip(names, rows, strict=True)]
 
-    return FunnelAnswer(
+    answer = FunnelAnswer(
         name=name,
         steps=steps(figures.steps),
         groups=None
@@ -129,6 +139,7 @@ def _answer(
         plan=None if plan is None else plan.id,
         dialect=FunnelDialect(order=funnel.order, entry=funnel.entry, exclusion=funnel.normal_exclusion),
     )
+    return msgspec.json.encode(answer)
 
 
 def _step(event: str, row: StepFigures, style: Style) -> FunnelStep:
