@@ -128,7 +128,7 @@ class Current:
             return do()
         except Exception:  # noqa: BLE001  # it is logged
             # Whatever it was, answers are counted from the log until a new view is there.
-            _log.exception("what is kept current is built anew")
+            _log.exception("what is kept current failed; answers are counted from the log until it is built anew, in a minute")
             self._view, self._taking = None, False
             self._not_before = time.monotonic() + _AGAIN_SECONDS
             return None
