@@ -66,7 +66,7 @@ class Kept:
                 events = list(self.there.values())
                 worth = Worth(self.plan, [event for event in events if event.adjust and event.time <= self.now])
                 plain = summarize(events, plan=self.plan, worth=worth, interval=interval, by=by)
-                assert self.rolling.summary(length, by) == plain
+                assert self.rolling.summary(length, by)() == plain
 
 
 _STEPS = st.lists(

@@ -53,8 +53,7 @@ class LogAnswers:
         self._log = log
         self._current: Current | None = None
         if now is not None:
-            self._current = Current(log.path, log.texts, now)
-            log.listen(self._current.stored, self._current.gone)
+            self._current = Current(log, now)
         # Of its own, so that no long question is in the way.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kizashi-answer")
 
@@ -65,7 +64,7 @@ class LogAnswers:
 
     def state(self) -> AnswersState:
         """How current they are."""
-        return AnswersState() if self._current is None else self._current.state
+        return AnswersState() if self._current is None else self._current.state()
 
     async def close(self) -> None:
         """Let go of what is kept."""
@@ -89,6 +88,8 @@ class LogAnswers:
 
             def ask() -> tuple[bool, T | None]:
                 report = current.summary(plan, interval, by, moving=moving, known=known)
+                if not self._log.texts.sources_are_whole:
+                    return False, None  # since this moment
                 return report is not None, then(report) if isinstance(report, SummaryReport) else None
 
             found, answer = await asyncio.get_running_loop().run_in_executor(self._pool, ask)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._chunks import Chunks, Stored, Texts, newest
+from kizashi_collector.store._chunks import Change, Chunks, Texts, newest
 from kizashi_collector.store._deletion import Deleter, Erasure, empty_wal, expire
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._folder_lock import own_folder
@@ -261,12 +261,16 @@ class SqliteLog:
         row = await self.read(lambda connection, _: connection.execute(sql).fetchone())
         return None if row is None else row[0]
 
-    def listen(self, stored: Callable[[Stored], None], gone: Callable[[Gone], None]) -> None:
-        """Have others told of what is stored from now on, in the writer's thread before anybody else is, and of what
-        is deleted, in the event loop. Neither may raise.
+    def listen(self, on_change: Callable[[Change], None]) -> None:
+        """Have somebody told of what each transaction changed, in the writer's thread before whoever asked for it.
+
+        It must not raise.
         """
-        self._writer._chunks.on_stored = stored
-        self._deleter.listeners.append(gone)
+        self._writer._chunks.on_change = on_change
+
+    def between(self, do: Callable[[], None]) -> None:
+        """Have something done in the writer's thread, soon, between two transactions; it must not raise."""
+        self._writer.between(do)
 
     async def close(self) -> None:
         """Write what waits, then release files and lock; see Log.close."""

@@ -23,6 +23,7 @@ __all__ = [
     "FunnelReport",
     "Gone",
     "IndexState",
+    "Lapsed",
     "Log",
     "LogState",
     "NameSeen",
@@ -124,6 +125,12 @@ class Gone(Struct, frozen=True):
     seqs: Sequence[int]
 
 
+class Lapsed(Struct, frozen=True):
+    """Adjustments, by their numbers, that are no longer in force: their events, or they themselves, are deleted."""
+
+    seqs: Sequence[int]
+
+
 class Erased(Struct, frozen=True):
     """How many events of an actor went, adjustments of its orders included, and how many rejected ones."""
 
@@ -193,13 +200,15 @@ class FunnelReport(Struct, frozen=True):
 
 class AnswersState(Struct, frozen=True):
     """Whether the plan's answers are kept current, how many events are held in memory for them, how many are stored
-    and not counted yet, and how many seconds it took to count them from the log; None before.
+    and not counted yet, how many seconds it took to count them from the log, and how complete the recent past is; None
+    where that is not known.
     """
 
     current: bool = False
     events: int = 0
     backlog: int = 0
     build_seconds: float | None = None
+    complete_until: int | None = None
 
 
 class Log(Protocol):
@@ -303,7 +312,7 @@ class Answers(Protocol):
         """
 
     def state(self) -> AnswersState:
-        """How current they are."""
+        """How current they are; may take some milliseconds, in any thread."""
 
     async def close(self) -> None:
         """Let go of what is kept."""

@@ -90,8 +90,8 @@ class Writer:
         self._max_pending = max_pending
         self._on_commit = on_commit
         self._arrived: list[_Batch] = []
-        self._queue: queue.SimpleQueue[list[_Batch] | _Work | None] = queue.SimpleQueue()
-        self._aside: list[_Work | None] = []
+        self._queue: queue.SimpleQueue[list[_Batch] | _Work | Callable[[], None] | None] = queue.SimpleQueue()
+        self._aside: list[_Work | Callable[[], None] | None] = []
         self._thread = threading.Thread(target=self._work_forever, name="kizashi-write", daemon=True)
         self._thread.start()
 
@@ -134,6 +134,10 @@ class Writer:
         self._queue.put(_Work(do, then, _Waiter(loop, future)))
         return await future
 
+    def between(self, do: Callable[[], None]) -> None:
+        """Have something done in the thread, soon, between two transactions; it must not raise. From any thread."""
+        self._queue.put(do)
+
     async def close(self) -> None:
         """Finish what waits, and close the connection."""
         self._hand_over()
@@ -149,11 +153,13 @@ class Writer:
             self._busy_since = time.monotonic()
             if isinstance(item, _Work):
                 self._do(item)
-            else:
+            elif isinstance(item, list):
                 self._commit(self._gather(item))
+            else:
+                item()
             self._busy_since = None
 
-    def _take(self) -> list[_Batch] | _Work | None:
+    def _take(self) -> list[_Batch] | _Work | Callable[[], None] | None:
         return self._aside.pop() if self._aside else self._queue.get()
 
     def _gather(self, first: list[_Batch]) -> list[_Batch]:
@@ -175,8 +181,10 @@ class Writer:
         result: object
         try:
             result = self._transaction(work.do)
+            self._chunks.published()
             work.then()
         except Exception as error:  # noqa: BLE001  # whatever it was, nobody may wait for ever
+            self._chunks.given_up()
             result = error if isinstance(error, StoreError) else StoreError(f"cannot write: {error}; {remedy(error)}")
         self._answer(work.waiter.loop, [(work.waiter, result)], 0)
 

@@ -3,67 +3,96 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec import Struct
 
 from kizashi_collector.analysis._rolling._layout import Layout
 from kizashi_collector.analysis._rolling._sums import LIMB, Extra, Sums
 from kizashi_collector.analysis._summary import EventFigures, Figures
 from kizashi_collector.analysis._table import Column
 from kizashi_collector.analysis._worth import RowWorths
+from kizashi_schemas.plan import Plan
 
-__all__ = ["figures_of", "only_currency"]
+__all__ = ["Cells", "only_currency"]
 
 _NOTHING = Extra()
 
 
-def figures_of(ever: Sums, left: Sums, layout: Layout, g: int) -> list[Figures]:
-    """The rows of one grouping in a window by their keys: those with an event; without a grouping the only one."""
-    ever.fit()
-    left.fit()
-    keys, start, width = layout.keys[g], layout.starts[g], layout.width
-    block = slice(start, start + len(keys))
-    count = ever.count[block, :width] - left.count[block, :width]
-    order = np.array(layout.ordered(g), np.int64)
-    if layout.groupings[g]:
-        order = order[(count > 0).sum(axis=1)[order] > 0]
-    names, chosen = layout.names, np.arange(width)
-    if layout.plan is None:
-        (chosen,) = np.nonzero(count.any(axis=0))
-        ordered = sorted(chosen.tolist(), key=names.__getitem__)
-        names, chosen = [names[at] for at in ordered], np.array(ordered, np.int64)
-    counts = count[np.ix_(order, chosen)].tolist()
-    cells = np.ix_(order + start, chosen)
-    order += start
-    actors = (ever.actors[cells] - left.actors[cells]).tolist()
-    row_actors = (ever.row_actors[order] - left.row_actors[order]).tolist()
-    sent = _sums(ever.low[cells] - left.low[cells], ever.high[cells] - left.high[cells])
-    extras = _extras(ever, left, g)
-    mixed = _mixed(ever, left, chosen) if layout.plan is None else []
-    worths = RowWorths(layout.plan)
-    figures = []
-    for at, row in enumerate((order - start).tolist()):
-        values: list[int | None] = list(sent[at])
-        stands, live, credited = values, counts[at], actors[at]
-        if row in extras:
-            stands, live, credited = list(values), list(live), list(credited)
-            for place, column in enumerate(chosen.tolist()):
-                extra = extras[row].get(column, _NOTHING)
-                values[place] = None if extra.sent_rateless else sent[at][place] + extra.sent
-                stands[place] = None if extra.stands_rateless else sent[at][place] + extra.stands
-                live[place] += extra.live
-                credited[place] += extra.credited
-        for place in mixed:
-            values[place] = None
-        final, declared = worths.of(stands, live, credited)
-        figures.append(
-            Figures(
-                key=keys[row],
-                actors=row_actors[at],
-                events=dict(zip(names, map(EventFigures, counts[at], actors[at], values), strict=True)),
-                final_value=final,
-                declared_value=declared,
-            )
+class Cells(Struct, frozen=True, eq=False):
+    """The cells of one grouping in a window, rows by their keys × columns by their names: copies."""
+
+    plan: Plan | None
+    names: list[str]
+    keys: list[tuple[str, ...]]
+    count: Column
+    actors: Column
+    row_actors: Column
+    low: Column
+    high: Column
+    extras: dict[tuple[int, int], Extra]
+    mixed: list[int]
+
+    @classmethod
+    def of(cls, ever: Sums, left: Sums, layout: Layout, g: int) -> Cells:
+        """Those of one grouping: the rows with an event, or without a grouping the only one."""
+        ever.fit()
+        left.fit()
+        keys, start, width = layout.keys[g], layout.starts[g], layout.width
+        block = slice(start, start + len(keys))
+        count = ever.count[block, :width] - left.count[block, :width]
+        order = np.array(layout.ordered(g), np.int64)
+        if layout.groupings[g]:
+            order = order[(count > 0).sum(axis=1)[order] > 0]
+        names, chosen = layout.names, np.arange(width)
+        if layout.plan is None:
+            (chosen,) = np.nonzero(count.any(axis=0))
+            ordered = sorted(chosen.tolist(), key=names.__getitem__)
+            names, chosen = [names[at] for at in ordered], np.array(ordered, np.int64)
+        cells = np.ix_(order + start, chosen)
+        return cls(
+            plan=layout.plan,
+            names=names,
+            keys=[keys[row] for row in order.tolist()],
+            count=count[np.ix_(order, chosen)],
+            actors=ever.actors[cells] - left.actors[cells],
+            row_actors=ever.row_actors[order + start] - left.row_actors[order + start],
+            low=ever.low[cells] - left.low[cells],
+            high=ever.high[cells] - left.high[cells],
+            extras=_extras(ever, left, g, order, chosen),
+            mixed=_mixed(ever, left, chosen) if layout.plan is None else [],
         )
-    return figures
+
+    def figures(self) -> list[Figures]:
+        """The figures of each row."""
+        counts, actors, row_actors = self.count.tolist(), self.actors.tolist(), self.row_actors.tolist()
+        sent = _sums(self.low, self.high)
+        adjusted: dict[int, list[tuple[int, Extra]]] = {}
+        for (at, place), extra in self.extras.items():
+            adjusted.setdefault(at, []).append((place, extra))
+        worths = RowWorths(self.plan)
+        figures = []
+        for at, key in enumerate(self.keys):
+            values: list[int | None] = list(sent[at])
+            stands, live, credited = values, counts[at], actors[at]
+            if at in adjusted:
+                stands, live, credited = list(values), list(live), list(credited)
+                for place, extra in adjusted[at]:
+                    values[place] = None if extra.sent_rateless else sent[at][place] + extra.sent
+                    stands[place] = None if extra.stands_rateless else sent[at][place] + extra.stands
+                    live[place] += extra.live
+                    credited[place] += extra.credited
+            for place in self.mixed:
+                values[place] = None
+            final, declared = worths.of(stands, live, credited)
+            figures.append(
+                Figures(
+                    key=key,
+                    actors=row_actors[at],
+                    events=dict(zip(self.names, map(EventFigures, counts[at], actors[at], values), strict=True)),
+                    final_value=final,
+                    declared_value=declared,
+                )
+            )
+        return figures
 
 
 def only_currency(ever: Sums, left: Sums) -> int:
@@ -95,14 +124,16 @@ def _sums(low: Column, high: Column) -> list[list[int]]:
     return sums
 
 
-def _extras(ever: Sums, left: Sums, g: int) -> dict[int, dict[int, Extra]]:
-    """What the window has beyond its columns in one grouping, by row and column."""
-    found: dict[int, dict[int, Extra]] = {}
-    for (grouping, row, column), all_of in ever.extra.items():
-        if grouping != g:
-            continue
-        less = left.extra.get((g, row, column), _NOTHING)
+def _extras(ever: Sums, left: Sums, g: int, order: Column, chosen: Column) -> dict[tuple[int, int], Extra]:
+    """What the window has beyond its columns in one grouping, by place among the rows and columns that are shown."""
+    if not ever.extra[g]:
+        return {}
+    rows = {row: at for at, row in enumerate(order.tolist())}
+    columns = {column: at for at, column in enumerate(chosen.tolist())}
+    found: dict[tuple[int, int], Extra] = {}
+    for (row, column), all_of in ever.extra[g].items():
+        less = left.extra[g].get((row, column), _NOTHING)
         extra = Extra(*(getattr(all_of, name) - getattr(less, name) for name in Extra.__struct_fields__))
-        if extra != _NOTHING:
-            found.setdefault(row, {})[column] = extra
+        if extra != _NOTHING and row in rows and column in columns:
+            found[rows[row], columns[column]] = extra
     return found

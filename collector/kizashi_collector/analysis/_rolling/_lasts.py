@@ -92,31 +92,35 @@ class Lasts:
         changed.append(Turned(places, np.zeros(len(places), np.uint32), held.marks[places]))
         return Turned.joined(changed)
 
+    def matters(self, place: int) -> bool:
+        """Whether any mark may change with an event that was retracted just now, or is so no longer."""
+        # One that was retracted and the last of nothing that counts leaves nobody else to be found.
+        return not self._held.flags[place] & RETRACTED or bool(self._held.marks[place] & self._credits)
+
     def again(self, actor: int) -> Turned | None:
         """Find all marks of an actor anew, after events were retracted or went; return what changed."""
         held = self._held
-        chain = list(held.chain(actor))
-        last: dict[_Cell, int] = {}
-        marks = dict.fromkeys(chain, 0)
-        for place in reversed(chain):
-            if not held.flags[place] & PLANNED:
-                continue
-            retracted = bool(held.flags[place] & RETRACTED)
-            for cell, mark in self._cells(place):
-                if mark & self._credits and retracted:
-                    continue
-                before = last.get(cell)
-                if before is None or held.time[place] > held.time[before]:
-                    last[cell] = place
-                    marks[place] |= mark
-                    if before is not None:
-                        marks[before] &= ~mark
+        places = np.fromiter(held.chain(actor), np.int32)
+        places = places[(held.flags[places] & PLANNED) > 0]
+        if not len(places):
+            self._long.pop(actor, None)
+            return None
+        # By time, and of one instant the one that came first at the end: the end of each cell's events is its last.
+        places = places[np.lexsort((-places, held.time[places]))]
+        standing = (held.flags[places] & RETRACTED) == 0
+        name, rows = held.name[places], self._layout.rows(held.source[places])
+        before, after = held.marks[places], np.zeros(len(places), np.uint32)
+        for g, row in enumerate(rows):
+            cell = row.astype(np.int64) << 32 | name
+            for key, among, mark in ((row, None, ROW), (cell, None, EVENT), (cell, standing, CREDIT)):
+                (at,) = np.nonzero(np.ones(len(places), np.bool_) if among is None else among)
+                _, from_end = np.unique(key[at][::-1], return_index=True)
+                after[at[len(at) - 1 - from_end]] |= np.uint32(mark << 3 * g)
+        held.marks[places] = after
         if actor in self._long:
-            self._long[actor] = last
-        changed: list[Turned] = []
-        for place, after in marks.items():
-            self._set(place, after, changed)
-        return Turned.joined(changed) if changed else None
+            self._recall(actor, held.count)
+        changed = before != after
+        return Turned(places[changed], before[changed], after[changed]) if changed.any() else None
 
     # -- walking ------------------------------------------------------------------------------------------------------
 
@@ -178,7 +182,7 @@ class Lasts:
         self._long[actor] = {
             cell: place
             for place in held.chain(actor)
-            if place < first
+            if place < first and held.marks[place]
             for cell, mark in self._cells(place)
             if held.marks[place] & mark
         }

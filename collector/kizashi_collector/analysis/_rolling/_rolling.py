@@ -7,13 +7,14 @@ much as it has cells, however many events lie behind it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from kizashi_collector.analysis._events import LoggedEvent
-from kizashi_collector.analysis._rolling._answer import figures_of, only_currency
+from kizashi_collector.analysis._rolling._answer import Cells, only_currency
+from kizashi_collector.analysis._rolling._follower import Follower
 from kizashi_collector.analysis._rolling._held import GONE, LATE, PLANNED, RETRACTED, SPECIAL, Held, Places
 from kizashi_collector.analysis._rolling._lasts import (
     CREDIT,
@@ -81,11 +82,14 @@ class RollingSummaries:
         self._windows = {length: _Window(now - length, Sums(self._layout)) for length in windows}
         self._lasts = Lasts(self.held, self._layout, long_chain)
         self._shifts = np.arange(0, 3 * len(self._layout.groupings), 3, dtype=np.uint32)[:, None]
+        self._longest = self._windows[max(self._windows)] if self._windows else None
+        self._behind = 0
         self._retractions = False
         self.changes = 0
         self._waiting = Waiting()
         self._expected: dict[int, tuple[LoggedEvent, Sequence[LoggedEvent]]] = {}
         self._special: dict[int, _Special] = {}
+        self.followers: list[Follower] = []
 
     def keeps(self, length: int, by: tuple[str, ...]) -> bool:
         """Whether this window and grouping are among those kept."""
@@ -98,13 +102,26 @@ class RollingSummaries:
     @property
     def since(self) -> int:
         """Where the longest window begins."""
-        return min(window.start for window in self._windows.values())
+        return min((window.start for window in self._windows.values()), default=self.now)
+
+    @property
+    def layout(self) -> Layout:
+        """The rows of the groupings."""
+        return self._layout
+
+    @property
+    def starts(self) -> dict[int, int]:
+        """Where each window begins now, by its length."""
+        return {length: window.start for length, window in self._windows.items()}
+
+    def stands(self, place: int) -> int | None:
+        """What an event held that is flagged SPECIAL stands at; None where no rate leads to the plan's currency."""
+        return self._special[place].stands
 
     @property
     def behind(self) -> int:
-        """How many of the planned events held lie before all windows."""
-        left = min(self._windows.values(), key=lambda window: window.start).left
-        return int(left.count[:1].sum())
+        """How many of the events held lie before all windows."""
+        return self._behind
 
     # -- taking in ----------------------------------------------------------------------------------------------------
 
@@ -128,10 +145,12 @@ class RollingSummaries:
             flags = int(self.held.flags[place])
             if not flags & PLANNED or flags & GONE:
                 continue
+            for follower in self.followers:
+                follower.changing(np.array([place], np.int32))
             self._weigh(place, -1)
             self._note(place, original, adjustments)
             self._weigh(place, 1)
-            if (int(self.held.flags[place]) ^ flags) & RETRACTED:
+            if (int(self.held.flags[place]) ^ flags) & RETRACTED and self._lasts.matters(place):
                 self._turned(self._lasts.again(int(self.held.actor[place])))
 
     def remove(self, seqs: Sequence[int]) -> None:
@@ -143,13 +162,16 @@ class RollingSummaries:
         places = places[(self.held.flags[places] & GONE) == 0]
         if not len(places):
             return
+        for follower in self.followers:
+            follower.changing(places)
         self._count(places, -1)
         self.held.flags[places] |= GONE
         marks = self.held.marks[places]
         self.held.marks[places] = 0
         self._turned(Turned(places, marks, np.zeros_like(marks)))
+        gone_places = set(places.tolist())
         for actor in np.unique(self.held.actor[places]).tolist():
-            self.held.unlink(actor, set(places.tolist()))
+            self.held.unlink(actor, gone_places)
             self._turned(self._lasts.again(actor))
         for place in places.tolist():
             self._special.pop(place, None)
@@ -177,6 +199,8 @@ class RollingSummaries:
         planned = places[(self.held.flags[places] & PLANNED) > 0]
         if len(planned):
             self._turned(self._lasts.add(planned))
+        for follower in self.followers:
+            follower.entered(places)
 
     def _price(self, places: Places) -> None:
         """Turn what was sent into the plan's currency; note what no column holds, and what was adjusted already."""
@@ -262,7 +286,7 @@ class RollingSummaries:
         special = self._special[place]
         column = int(self._layout.columns(self.held.name[place : place + 1])[0])
         for g, row in enumerate(self._layout.numbers(int(self.held.source[place]))):
-            extra = sums.extra[g, row, column]
+            extra = sums.extra[g][row, column]
             if special.sent is None:
                 extra.sent_rateless += sign
             else:
@@ -297,13 +321,15 @@ class RollingSummaries:
             credited = ((after & CREDIT).astype(np.int64) - (before & CREDIT).astype(np.int64)) // np.int64(CREDIT)
             starts = self._layout.starts
             for g, at in np.argwhere(credited != in_cell).tolist():
-                extra = sums.extra[g, int(rows[g, at]) - starts[g], int(column[at])]
+                extra = sums.extra[g][int(rows[g, at]) - starts[g], int(column[at])]
                 extra.credited += int(credited[g, at]) - int(in_cell[g, at])
 
     def _slide(self, window: _Window, start: int) -> None:
         """Let a window begin at `start`."""
-        places = self.held.between(window.start, start)
+        places, before = self.held.between(window.start, start), window.start
         window.start = start
+        if window is self._longest:
+            self._behind += len(places)
         if not len(places):
             return
         self.changes += 1
@@ -315,21 +341,30 @@ class RollingSummaries:
         (marked,) = np.nonzero(marks)
         if len(marked):
             self._turn(window.left, Turned(places[marked], np.zeros(len(marked), np.uint32), marks[marked]))
+        for follower in self.followers:
+            follower.slid(self.now - start, before, start, places)
 
     # -- answering ----------------------------------------------------------------------------------------------------
 
-    def summary(self, length: int, by: tuple[str, ...]) -> Summary:
-        """The summary of the window of this length that ends now, by source fields. Raises KeyError if not kept."""
+    def summary(self, length: int, by: tuple[str, ...]) -> Callable[[], Summary]:
+        """The summary of the window of this length that ends now, by source fields. Raises KeyError if not kept.
+
+        What is returned puts it together: from copies, at any later time, in any thread.
+        """
         left, at = self._windows[length].left, self._place_of[by]
-        [total] = figures_of(self._ever, left, self._layout, 0)
+        total = Cells.of(self._ever, left, self._layout, 0)
+        rows = Cells.of(self._ever, left, self._layout, at) if by else None
+        currency = self._currency(left)
+        late = self._ever.late - left.late
+
+        def put_together() -> Summary:
+            [whole] = total.figures()
+            return Summary([whole] if rows is None else rows.figures(), whole, currency, late)
+
+        return put_together
+
+    def _currency(self, left: Sums) -> str | None:
         if self.plan is not None:
-            currency: str | None = self.plan.currency
-        else:
-            code = only_currency(self._ever, left)
-            currency = self._layout.codes.currencies[code] if code else None
-        return Summary(
-            rows=figures_of(self._ever, left, self._layout, at) if by else [total],
-            total=total,
-            currency=currency,
-            late_events=self._ever.late - left.late,
-        )
+            return self.plan.currency
+        code = only_currency(self._ever, left)
+        return self._layout.codes.currencies[code] if code else None

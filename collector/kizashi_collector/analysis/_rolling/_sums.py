@@ -38,9 +38,9 @@ class Extra(Struct):
 class Sums:
     """Sums of all groupings of a layout, rows × columns, with room for more columns.
 
-    `late` is how many events were late. `extra` is by grouping, row counted from its first, and column. `currencies`,
-    names × currencies, is how many values there are of each; it is kept where no plan says what one is worth in
-    another.
+    `late` is how many events were late. `extra` is by grouping, and there by row, counted from its first, and column.
+    `currencies`, names × currencies, is how many values there are of each; it is kept where no plan says what one is
+    worth in another.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -54,7 +54,7 @@ class Sums:
         self.high: Column = np.zeros((0, 0), np.int64)
         self.row_actors: Column = np.zeros(0, np.int64)
         self.currencies: Column = np.zeros((0, 0), np.int64)
-        self.extra: defaultdict[tuple[int, int, int], Extra] = defaultdict(Extra)
+        self.extra: list[defaultdict[tuple[int, int], Extra]] = [defaultdict(Extra) for _ in layout.groupings]
         self.late = 0
 
     def fit(self) -> None:

@@ -41,6 +41,7 @@ async def get_metrics(request: web.Request) -> web.Response:
         log = None
     reasons = await unready(services, request.app[WATCH].min_free, log)
     metrics = services.metrics
+    answers = await asyncio.to_thread(services.answers.state)
     moment = Moment(
         unready={reason: reason in reasons for reason in REASONS},
         pending_events=services.log.pending(),
@@ -48,8 +49,8 @@ async def get_metrics(request: web.Request) -> web.Response:
         body_bytes=services.in_flight.bytes,
         connections=metrics.connections(),
         clock_drift_ms=services.clock.drift(),
-        complete_until=metrics.complete_until,
-        answers=services.answers.state(),
+        complete_until=answers.complete_until or metrics.complete_until,
+        answers=answers,
         log=log,
     )
     # In a thread, where it gives way to what the event loop has to do: it takes some milliseconds.

@@ -1,16 +1,17 @@
 """The log's events as chunks of compressed columns: written, merged, and read again for a question."""
 
 from kizashi_collector.store._chunks._chunk import Chunk
-from kizashi_collector.store._chunks._chunks import Chunks, Stored, decode_adjustment
+from kizashi_collector.store._chunks._chunks import Change, Chunks, Stored, decode_adjustment
 from kizashi_collector.store._chunks._scan import (
     LogDetails,
     adjusted_among,
     adjustments,
     events_at,
     events_between,
+    last_number,
     last_receipt,
     newest,
-    original_at,
+    originals_at,
     receipts,
     table_between,
 )
@@ -20,6 +21,7 @@ from kizashi_collector.store._chunks._texts import DIMENSIONS, Texts
 __all__ = [
     "DIMENSIONS",
     "MERGED",
+    "Change",
     "Chunk",
     "Chunks",
     "LogDetails",
@@ -30,9 +32,10 @@ __all__ = [
     "decode_adjustment",
     "events_at",
     "events_between",
+    "last_number",
     "last_receipt",
     "newest",
-    "original_at",
+    "originals_at",
     "receipts",
     "table_between",
 ]

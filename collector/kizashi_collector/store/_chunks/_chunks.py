@@ -20,9 +20,9 @@ from kizashi_collector.store._chunks._tail import Tail
 from kizashi_collector.store._chunks._texts import Texts
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._ids import SeenIds, Tombstones
-from kizashi_collector.store._protocol import StoreError
+from kizashi_collector.store._protocol import Gone, Lapsed, StoreError
 
-__all__ = ["Chunks", "Stored", "decode_adjustment"]
+__all__ = ["Change", "Chunks", "Stored", "decode_adjustment"]
 
 _log = logging.getLogger("kizashi.store")
 _CACHED = 32
@@ -45,6 +45,9 @@ class Stored(Struct, frozen=True, eq=False):
     columns: Columns
 
 
+Change = Stored | Gone | Lapsed
+"""What a transaction does to the log."""
+
 decode_adjustment = msgspec.msgpack.Decoder(LoggedEvent).decode
 
 
@@ -52,16 +55,17 @@ class Chunks:
     """Adds events to the log and finds those that are there. For the writer's thread.
 
     Events are numbered from 1 in the order of storing. `add` belongs to the open transaction; `committed` or
-    `given_up` must follow its end, and `published` before anybody is told. `on_stored` is told in between.
+    `given_up` must follow its end, and `published` before anybody is told. `on_change` is told in between of each thing
+    that the transaction changed, in order; it must not raise.
     """
 
-    on_stored: Callable[[Stored], None] = staticmethod(lambda _: None)
+    on_change: Callable[[Change], None] = staticmethod(lambda _: None)
 
     def __init__(self, connection: Connection, folder: Path) -> None:
         self.texts = Texts(connection)
         self._cache: OrderedDict[int, Chunk] = OrderedDict()
         self._added: Sequence[str] = ()
-        self._stored: Stored | None = None
+        self._changes: list[Change] = []
         self._unsaved = 0
         self._tail = Tail(connection)
         self._broken: str | None = None
@@ -139,6 +143,10 @@ class Chunks:
             self._cache.popitem(last=False)
         return first, chunk
 
+    def note(self, change: Change) -> None:
+        """The open transaction changes this."""
+        self._changes.append(change)
+
     # -- deleting -----------------------------------------------------------------------------------------------------
 
     def changed(self, first: int) -> None:
@@ -158,7 +166,7 @@ class Chunks:
         if not events.id:
             return
         first = self._last + 1
-        self._stored = Stored(first, events, self._insert(connection, first, events))
+        self.note(Stored(first, events, self._insert(connection, first, events)))
         start = self._tail.added(first, len(events))
         if start is not None:
             self._merge(connection, start, first + len(events))
@@ -224,9 +232,9 @@ class Chunks:
 
     def published(self) -> None:
         """What was added is durable, and nobody was told yet."""
-        stored, self._stored = self._stored, None
-        if stored is not None:
-            self.on_stored(stored)
+        changes, self._changes = self._changes, []
+        for change in changes:
+            self.on_change(change)
 
     def committed(self) -> None:
         """What was added is durable, and those who wait for it were told."""
@@ -245,5 +253,5 @@ class Chunks:
 
     def given_up(self) -> None:
         """What was added is not in the log: the transaction failed."""
-        self._added, self._stored, self._unsaved = (), None, 0
+        self._added, self._changes, self._unsaved = (), [], 0
         self._tail.given_up()

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 import numpy as np
 
 from kizashi_collector.analysis import NO_VALUE, Column, EventTable, LoggedEvent, PropertyValue
-from kizashi_collector.store._chunks._chunk import Chunk
+from kizashi_collector.store._chunks._chunk import Chunk, Columns
 from kizashi_collector.store._chunks._chunks import decode_adjustment
 from kizashi_collector.store._chunks._texts import Texts
 
@@ -22,9 +22,10 @@ __all__ = [
     "adjustments",
     "events_at",
     "events_between",
+    "last_number",
     "last_receipt",
     "newest",
-    "original_at",
+    "originals_at",
     "receipts",
     "table_between",
 ]
@@ -36,6 +37,10 @@ _HOW_MANY = "SELECT coalesce(sum(count), 0) FROM chunks WHERE last_time > ? AND 
 _HOLDING = "SELECT first, count, numbers, details FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _NUMBERS_HOLDING = "SELECT first, count, numbers FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
+_LAST = (
+    "SELECT max(seq) FROM (SELECT max(first + count - 1) AS seq FROM chunks "
+    "WHERE first >= (SELECT max(first) FROM chunks) UNION ALL SELECT max(seq) FROM adjustments)"
+)
 _RECEIVED = "SELECT count, numbers FROM chunks WHERE last_received > ? AND first_received <= ?"
 _LATEST = "SELECT count, last_received, numbers FROM chunks WHERE first_received <= ? ORDER BY last_received DESC"
 
@@ -144,35 +149,38 @@ def _holding(
         at = end
 
 
-def original_at(connection: Connection, texts: Texts, seq: int, order: str) -> LoggedEvent | None:
-    """The event with this number and order as far as adjustments concern it; None if it is not there any more."""
-    row = connection.execute(_NUMBERS_HOLDING, (seq,)).fetchone()
-    if row is None or seq >= row[0] + row[1]:
-        return None
-    first, count, numbers = row
-    columns = Chunk(numbers, b"", count, texts).columns
-    name, time, received, value, currency, flags = (
-        int(column[seq - first])
-        for column in (
-            columns.names,
-            columns.times,
-            columns.received,
-            columns.values,
-            columns.currencies,
-            columns.flags,
+def originals_at(
+    connection: Connection, texts: Texts, wanted: Sequence[tuple[int, str]]
+) -> Iterator[tuple[int, LoggedEvent]]:
+    """The events with these numbers, which ascend, and orders, as far as adjustments concern them.
+
+    Those that are not there any more are left out.
+    """
+    first = count = 0
+    columns: Columns | None = None
+    for seq, order in wanted:
+        if columns is None or seq >= first + count:
+            row = connection.execute(_NUMBERS_HOLDING, (seq,)).fetchone()
+            if row is None or seq >= row[0] + row[1]:
+                continue
+            first, count = row[:2]
+            columns = Chunk(row[2], b"", count, texts).columns
+        at = seq - first
+        if columns.flags[at] >= _NO_EVENT:
+            continue
+        value = int(columns.values[at])
+        yield (
+            seq,
+            LoggedEvent(
+                id="",
+                name=texts.name_of(int(columns.names[at])),
+                time=int(columns.times[at]),
+                received_at=int(columns.received[at]),
+                value=None if value == NO_VALUE else value,
+                currency=texts.currency_of(int(columns.currencies[at])),
+                order=order,
+            ),
         )
-    )
-    if flags >= _NO_EVENT:
-        return None
-    return LoggedEvent(
-        id="",
-        name=texts.name_of(name),
-        time=time,
-        received_at=received,
-        value=None if value == NO_VALUE else value,
-        currency=texts.currency_of(currency),
-        order=order,
-    )
 
 
 def adjustments(connection: Connection, as_of: int) -> Iterator[LoggedEvent]:
@@ -207,6 +215,11 @@ def last_receipt(connection: Connection, texts: Texts, until: int) -> int | None
         if len(received):
             latest = max(int(received.max()), latest or 0)
     return latest
+
+
+def last_number(connection: Connection) -> int:
+    """The number of the last event that is in the log, adjustments that are in force included."""
+    return connection.execute(_LAST).fetchone()[0] or 0
 
 
 def newest(connection: Connection, texts: Texts, limit: int) -> list[LoggedEvent]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 
 from kizashi_collector.analysis import LoggedEvent, RollingSummaries
-from kizashi_collector.store._chunks import Texts, original_at
+from kizashi_collector.store._chunks import Texts, originals_at
 
 __all__ = ["Adjusted"]
 
@@ -16,65 +16,101 @@ _Key = tuple[str, str]
 
 
 class Adjusted:
-    """Adjustments by name and order: those of events that are held, and those whose event is yet to come.
+    """The adjustments of the log, by the name and order that they adjust; some 300 bytes each.
 
-    Adjustments of events that lie before all windows are let go of. Those from the future wait until they are due.
+    It holds what the table of adjustments holds, as far as this has been told; those from the future wait besides. An
+    event is looked for in the log, which may know more by now than was told here: what lies beyond `last`, the number
+    of the last event told, comes later, and is brought together then.
     """
 
     def __init__(self, rolling: RollingSummaries, texts: Texts) -> None:
+        self.last = 0
         self._rolling = rolling
         self._texts = texts
-        self._of: dict[_Key, list[LoggedEvent]] = {}
-        self._ahead: list[tuple[int, int, LoggedEvent]] = []
-        self._count = 0
+        self._of: dict[_Key, dict[int, LoggedEvent]] = {}
+        self._key_of: dict[int, _Key] = {}
+        self._ahead: list[tuple[int, int]] = []
 
-    def add(self, connection: Connection, adjustments: Iterable[LoggedEvent]) -> None:
-        """Bring adjustments to what they adjust."""
+    def add(
+        self,
+        connection: Connection,
+        adjustments: Iterable[tuple[int, LoggedEvent]],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Bring adjustments, with their numbers, to what they adjust."""
         if self._rolling.plan is None:
             return
         touched: dict[_Key, None] = {}
-        for adjustment in adjustments:
+        for seq, adjustment in adjustments:
             if adjustment.order is None:
                 continue
-            if adjustment.time > self._rolling.now:
-                self._count += 1
-                heapq.heappush(self._ahead, (adjustment.time, self._count, adjustment))
-                continue
             key = adjustment.name, adjustment.order
-            self._of.setdefault(key, []).append(adjustment)
-            touched[key] = None
-        found = sorted((seq, key) for key in touched if (seq := self._seq(connection, key)) is not None)
-        for seq, key in found:
-            self._adjust(connection, seq, key)
+            self._of.setdefault(key, {})[seq] = _light(adjustment)
+            self._key_of[seq] = key
+            if adjustment.time > self._rolling.now:
+                heapq.heappush(self._ahead, (adjustment.time, seq))
+            else:
+                touched[key] = None
+        self._bring(connection, touched, stopped)
 
     def came(self, connection: Connection, orders: Sequence[tuple[int, str, str]]) -> None:
         """Events with these numbers, names and orders came: some may have been adjusted before."""
         if self._of:
-            for seq, name, order in orders:
-                if (name, order) in self._of:
-                    self._adjust(connection, seq, (name, order))
+            self._adjust(connection, [(seq, (name, order)) for seq, name, order in orders if (name, order) in self._of])
 
     def advance(self, connection: Connection) -> None:
         """Time has passed: bring what is due."""
-        due = []
+        due: dict[_Key, None] = {}
         while self._ahead and self._ahead[0][0] <= self._rolling.now:
-            due.append(heapq.heappop(self._ahead)[2])
-        if due:
-            self.add(connection, due)
+            key = self._key_of.get(heapq.heappop(self._ahead)[1])
+            if key is not None:
+                due[key] = None
+        self._bring(connection, due)
 
-    def forget(self, gone: Iterable[LoggedEvent]) -> None:
-        """Forget the adjustments of events that were deleted."""
-        for event in gone:
-            if event.order is not None:
-                self._of.pop((event.name, event.order), None)
+    def lapse(self, connection: Connection, seqs: Iterable[int]) -> None:
+        """The adjustments with these numbers are in force no more."""
+        touched: dict[_Key, None] = {}
+        for seq in seqs:
+            key = self._key_of.pop(seq, None)
+            if key is not None:
+                del self._of[key][seq]
+                touched[key] = None
+        self._bring(connection, touched)
+        for key in touched:
+            if not self._of[key]:
+                del self._of[key]
+
+    def _bring(self, connection: Connection, keys: Iterable[_Key], stopped: Callable[[], bool] = lambda: False) -> None:
+        """Have what is known of these keys in force, where the event is here."""
+        found = sorted((seq, key) for key in keys if (seq := self._seq(connection, key)) is not None)
+        self._adjust(connection, found, stopped)
 
     def _seq(self, connection: Connection, key: _Key) -> int | None:
         row = connection.execute(_ORDER, (key[1], self._texts.name_known(key[0]))).fetchone()
         return None if row is None else row[0]
 
-    def _adjust(self, connection: Connection, seq: int, key: _Key) -> None:
-        original = original_at(connection, self._texts, seq, key[1]) if self._rolling.holds(seq) else None
-        if original is None:
-            del self._of[key]
-        else:
-            self._rolling.adjust(seq, original, self._of[key])
+    def _adjust(
+        self, connection: Connection, found: Sequence[tuple[int, _Key]], stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        now = self._rolling.now
+        here = [(seq, key) for seq, key in found if seq <= self.last and self._rolling.holds(seq)]
+        keys = dict(here)
+        for original in originals_at(connection, self._texts, [(seq, key[1]) for seq, key in here]):
+            if stopped():
+                return
+            in_force = [one for one in self._of[keys[original[0]]].values() if one.time <= now]
+            self._rolling.adjust(*original, in_force)
+
+
+def _light(adjustment: LoggedEvent) -> LoggedEvent:
+    """What an adjustment says, and not by whom."""
+    return LoggedEvent(
+        id=adjustment.id,
+        name=adjustment.name,
+        time=adjustment.time,
+        received_at=adjustment.received_at,
+        value=adjustment.value,
+        currency=adjustment.currency,
+        order=adjustment.order,
+        adjust=adjustment.adjust,
+    )

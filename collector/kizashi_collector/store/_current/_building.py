@@ -6,60 +6,69 @@ from collections.abc import Callable, Iterator
 from sqlite3 import Connection
 
 import numpy as np
+from msgspec import Struct
 
-from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment, last_receipt
+from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment, last_number, last_receipt
 from kizashi_collector.store._current._view import Arrived, View
 
-__all__ = ["read_on"]
+__all__ = ["Begun", "begin", "read_in"]
 
 _AT_ONCE = 50_000
-# The numbers of a log's chunks ascend, so that those that are read already are passed over by the primary key.
-_ON = "SELECT first, count, numbers FROM chunks WHERE first > ? AND (last_time > ? OR last_received > ?) ORDER BY first"
-_ADJUSTMENTS = "SELECT event FROM adjustments WHERE seq > ? AND seq <= ? ORDER BY seq"
-_HOLDING = "SELECT max(first) FROM chunks WHERE first <= ?"
-_LAST = "SELECT max(first + count - 1) FROM chunks WHERE first >= (SELECT max(first) FROM chunks)"
+_CHUNKS = "SELECT first, count, numbers FROM chunks WHERE last_time > ? OR last_received > ? ORDER BY first"
+_ADJUSTMENTS = "SELECT seq, event FROM adjustments ORDER BY seq"
 
 
-def read_on(connection: Connection, texts: Texts, view: View, stopped: Callable[[], bool]) -> None:
-    """Read what was stored after the last that is in the view, up to now."""
-    connection.execute("BEGIN")
+class Begun(Struct, frozen=True):
+    """What the log holds at one moment, as far as a view needs it: chunks and adjustments as they are stored, some 15
+    bytes an event; the number of the last event, and when the last one was received that need not be counted.
+    """
+
+    chunks: list[tuple[int, int, bytes]]
+    adjustments: list[tuple[int, bytes]]
+    last: int
+    last_receipt: int | None
+
+
+def begin(connection: Connection, texts: Texts, view: View) -> Begun:
+    """Fetch it from a snapshot that the connection has open, and close that: nothing is unpacked meanwhile."""
     try:
-        known = view.last
-        if not known:
-            before = last_receipt(connection, texts, view.receipts_since)
-            if before is not None:
-                view.arrivals.add(np.array([before]), np.array([before]))
-        last = connection.execute(_LAST).fetchone()[0] or known
-        waiting: list[Arrived] = []
-        events = 0
-        for part in _parts(connection, texts, view, known):
-            waiting.append(part)
-            events += len(part.events)
-            if events >= _AT_ONCE:
-                view.add(connection, waiting)
-                waiting, events = [], 0
-            if stopped():
-                return
-        view.add(connection, waiting)
-        view.last = max(view.last, last)
-        rows = connection.execute(_ADJUSTMENTS, (known, last))
-        view.adjusted.add(connection, (decode_adjustment(event) for (event,) in rows))
+        return Begun(
+            connection.execute(_CHUNKS, (view.rolling.since, view.receipts_since)).fetchall(),
+            connection.execute(_ADJUSTMENTS).fetchall(),
+            last_number(connection),
+            last_receipt(connection, texts, view.receipts_since),
+        )
     finally:
         connection.execute("ROLLBACK")
 
 
-def _parts(connection: Connection, texts: Texts, view: View, known: int) -> Iterator[Arrived]:
-    """What was stored after the event with the number `known`, as far as windows or the judgement of lateness reach."""
-    (holding,) = connection.execute(_HOLDING, (known,)).fetchone()
-    since, received_since = view.rolling.since, view.receipts_since
-    for first, count, numbers in connection.execute(_ON, ((holding or 0) - 1, since, received_since)):
-        # A chunk may have been merged with others since some of it was read.
-        new = max(0, known + 1 - first)
-        if new >= count:
-            continue
-        columns = Chunk(numbers, b"", count, texts).columns.beyond(new)
+def read_in(connection: Connection, texts: Texts, view: View, begun: Begun, stopped: Callable[[], bool]) -> None:
+    """Count it into the view; given up once `stopped` says so."""
+    if begun.last_receipt is not None:
+        view.arrivals.add(np.array([begun.last_receipt]), np.array([begun.last_receipt]))
+    waiting: list[Arrived] = []
+    events = 0
+    for part in _parts(texts, view, begun):
+        if stopped():
+            return
+        waiting.append(part)
+        events += len(part.events)
+        if events >= _AT_ONCE:
+            view.add(connection, waiting)
+            waiting, events = [], 0
+    if waiting:
+        view.add(connection, waiting)
+    view.adjusted.last = begun.last
+    view.adjusted.add(connection, ((seq, decode_adjustment(event)) for seq, event in begun.adjustments), stopped)
+
+
+def _parts(texts: Texts, view: View, begun: Begun) -> Iterator[Arrived]:
+    received_since = view.receipts_since
+    # The last first, so that each is let go of once it was read.
+    begun.chunks.reverse()
+    while begun.chunks:
+        first, count, numbers = begun.chunks.pop()
+        columns = Chunk(numbers, b"", count, texts).columns
         received, time = columns.receipts()
         lately = received > received_since
-        yield Arrived(
-            first + new, first + count - 1, columns.table(first + new), (received[lately], time[lately]), (), ()
-        )
+        yield Arrived(first, first + count - 1, columns.table(first), (received[lately], time[lately]), (), ())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from itertools import compress
+from collections import deque
+from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 
 import numpy as np
@@ -19,25 +19,25 @@ from kizashi_collector.analysis import (
     RollingSummaries,
     freshness_start,
 )
-from kizashi_collector.store._chunks import Stored, Texts, last_receipt, receipts
+from kizashi_collector.store._chunks import Stored, Texts, last_number, last_receipt, receipts
 from kizashi_collector.store._current._adjusted import Adjusted
-from kizashi_collector.store._protocol import Gone, SummaryReport
+from kizashi_collector.store._protocol import Gone, Lapsed, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan
 
-__all__ = ["Arrived", "Unchanged", "View"]
+__all__ = ["Arrived", "Told", "Unchanged", "View"]
 
 
 class Arrived(Struct, frozen=True, eq=False):
     """What a transaction stored, without what no count needs: events by the numbers from `first` to `last`, when each
-    was received and happened, adjustments, and number, name and order of the events that have one.
+    was received and happened, adjustments with their numbers, and number, name and order of the events that have one.
     """
 
     first: int
     last: int
     events: EventTable
     receipts: tuple[Column, Column]
-    adjustments: Sequence[LoggedEvent]
+    adjustments: Sequence[tuple[int, LoggedEvent]]
     orders: Sequence[tuple[int, str, str]]
 
     @classmethod
@@ -51,9 +51,15 @@ class Arrived(Struct, frozen=True, eq=False):
                 if order is not None and events.adjust[at] is None:
                     orders.append((first + at, events.name[at], order))
         if events.adjust.count(None) < len(events):
-            adjustments = [events.event(at) for at, adjust in enumerate(events.adjust) if adjust is not None]
+            adjustments = [
+                (first + at, events.event(at)) for at, adjust in enumerate(events.adjust) if adjust is not None
+            ]
         last = first + len(events) - 1
         return cls(first, last, stored.columns.table(first), stored.columns.receipts(), adjustments, orders)
+
+
+Told = Arrived | Gone | Lapsed
+"""What a view is told of a transaction."""
 
 
 class Unchanged(Struct, frozen=True):
@@ -61,17 +67,19 @@ class Unchanged(Struct, frozen=True):
 
 
 class View:
-    """Summaries under a plan, and how late events come. `last` is the number of the last event that is in it.
+    """Summaries under a plan, and how late events come: the log as it was when the view was begun, and after it what
+    every transaction since then changed, in order. That stands in `queue` until it is counted.
 
-    Whoever uses it sees to it that nobody else does meanwhile.
+    The queue may be filled from another thread; of all else whoever uses it sees to it that nobody else does meanwhile.
     """
 
     def __init__(self, plan: Plan | None, texts: Texts, now: int) -> None:
         self.plan = plan
+        self.queue: deque[Told] = deque()
+        self.queued = self.counted = 0
         self._texts = texts
         # Versions of a view before a restart mean nothing to this one.
         self._number = secrets.token_hex(8)
-        self.last = 0
         self.rolling = RollingSummaries(
             plan,
             texts.codes,
@@ -82,58 +90,69 @@ class View:
         self.arrivals = Arrivals()
         self.adjusted = Adjusted(self.rolling, texts)
 
+    # -- what transactions changed ------------------------------------------------------------------------------------
+
+    def tell(self, told: Told) -> None:
+        """Put what a transaction changed in the queue."""
+        self.queue.append(told)
+        if isinstance(told, Arrived):
+            self.queued += told.last - told.first + 1
+
+    @property
+    def backlog(self) -> int:
+        """How many events stand in the queue."""
+        return self.queued - self.counted
+
+    def count(self, connection: Connection, most: int) -> bool:
+        """Count what stands first in the queue, up to some events; whether there was anything."""
+        arrived: list[Arrived] = []
+        events = 0
+        while self.queue and events < most:
+            told = self.queue[0]
+            if not isinstance(told, Arrived):
+                break
+            arrived.append(told)
+            events += told.last - told.first + 1
+            self.queue.popleft()
+        self.counted += events
+        if arrived:
+            self.add(connection, arrived)
+        elif self.queue:
+            match self.queue.popleft():
+                case Gone() as gone:
+                    self._remove(gone)
+                case Lapsed() as lapsed:
+                    self.adjusted.lapse(connection, lapsed.seqs)
+        else:
+            return False
+        return True
+
     def add(self, connection: Connection, arrived: Sequence[Arrived]) -> None:
-        """Take in what was stored since; what is in it already is passed over."""
-        new = [part for part in arrived if part.first > self.last]
-        if not new:
-            return
-        self.last = new[-1].last
-        events = EventTable.joined([part.events for part in new])
+        """Take in what was stored."""
+        self.adjusted.last = arrived[-1].last
+        events = EventTable.joined([part.events for part in arrived])
         if len(events):
             self.rolling.add(events)
-        received, time = (np.concatenate([part.receipts[at] for part in new]) for at in range(2))
+        received, time = (np.concatenate([part.receipts[at] for part in arrived]) for at in range(2))
         self.arrivals.add(received, time)
-        for part in new:
+        for part in arrived:
             self.adjusted.came(connection, part.orders)
             self.adjusted.add(connection, part.adjustments)
 
-    def remove(self, gone: Gone) -> None:
-        """Take out what was in the log, and is now deleted."""
-        self._take_back(gone.events)
-        self._remove(gone)
-
-    def remove_perhaps(self, connection: Connection, gone: Gone) -> None:
-        """Take out what was deleted while the log was read: it may have been read before or not."""
-        known = [self.rolling.holds(seq) for seq in gone.seqs]
-        if any(not held and event.time <= self.rolling.since for held, event in zip(known, gone.events, strict=True)):
-            # Of events before all windows it cannot be told.
-            self._arrive_again(connection)
-        else:
-            self._take_back(list(compress(gone.events, known)))
-        self._remove(gone)
-
-    def _arrive_again(self, connection: Connection) -> None:
-        """Judge lateness from the log anew."""
-        since, now = self.receipts_since, max(self.rolling.now, self.arrivals.newest)
-        self.arrivals = Arrivals()
-        before = last_receipt(connection, self._texts, since)
-        if before is not None:
-            self.arrivals.add(np.array([before]), np.array([before]))
-        self.arrivals.add(*receipts(connection, self._texts, since, now, lambda: None))
-
     def _remove(self, gone: Gone) -> None:
-        # What is too old for any window has left them all: it may stay.
-        if gone.why == "erased" or any(event.time > self.rolling.since for event in gone.events):
-            self.rolling.remove(gone.seqs)
-            self.adjusted.forget(gone.events)
-
-    def _take_back(self, events: Sequence[LoggedEvent]) -> None:
-        live = [event for event in events if not event.imported]
+        """Take out what was deleted from the log."""
+        live = [event for event in gone.events if not event.imported]
         if live:
+            self.arrivals.move_on(self.rolling.now)
             self.arrivals.take_back(
                 np.array([event.received_at for event in live], np.int64),
                 np.array([event.time for event in live], np.int64),
             )
+        # What is too old for any window has left them all: it may stay.
+        if gone.why == "erased" or any(event.time > self.rolling.since for event in gone.events):
+            self.rolling.remove(gone.seqs)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
 
     def advance(self, connection: Connection, now: int) -> None:
         """Let time pass."""
@@ -142,8 +161,11 @@ class View:
 
     def report(
         self, connection: Connection, length: int, by: tuple[str, ...], as_of: int, known: str | None
-    ) -> SummaryReport | Unchanged | None:
-        """The summary of the window of this length that ends at `as_of`; None where that is not what is kept."""
+    ) -> Callable[[], SummaryReport] | Unchanged | None:
+        """The summary of the window of this length that ends at `as_of`; None where that is not what is kept.
+
+        What is returned puts it together, and may be called while others use the view.
+        """
         if as_of < self.rolling.now or not self.rolling.keeps(length, by):
             return None
         self.advance(connection, as_of)
@@ -155,12 +177,38 @@ class View:
         try:
             complete_until = self.arrivals.complete_until(as_of)
         except ValueError:  # the last receipt was taken back
-            self._arrive_again(connection)
+            if not self._arrive_again(connection):
+                return None
             complete_until = self.arrivals.complete_until(as_of)
         interval = Interval(as_of - length, as_of, as_of)
-        return SummaryReport(self.rolling.summary(length, by), complete_until, interval, version)
+        put_together = self.rolling.summary(length, by)
+        return lambda: SummaryReport(put_together(), complete_until, interval, version)
+
+    def complete_until(self) -> int | None:
+        """How complete the recent past is, as far as it can be told now."""
+        try:
+            return self.arrivals.complete_until(max(self.rolling.now, self.arrivals.newest))
+        except ValueError:
+            return None
 
     @property
     def receipts_since(self) -> int:
         """Receipts after this are counted."""
         return freshness_start(self.rolling.now)
+
+    def _arrive_again(self, connection: Connection) -> bool:
+        """Judge lateness from the log anew; False if it has what was not told here yet."""
+        since, now = self.receipts_since, max(self.rolling.now, self.arrivals.newest)
+        connection.execute("BEGIN")
+        try:
+            before = last_receipt(connection, self._texts, since)
+            received, time = receipts(connection, self._texts, since, now, lambda: None)
+            if self.queue or last_number(connection) > self.adjusted.last:
+                return False
+        finally:
+            connection.execute("ROLLBACK")
+        self.arrivals = Arrivals()
+        if before is not None:
+            self.arrivals.add(np.array([before]), np.array([before]))
+        self.arrivals.add(received, time)
+        return True

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from sqlite3 import Connection
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunks import Chunk, Chunks, Texts
 from kizashi_collector.store._patience import Patience
-from kizashi_collector.store._protocol import Gone, StoreError
+from kizashi_collector.store._protocol import Gone, Lapsed, StoreError
 from kizashi_collector.store._writer import Writer
 
-__all__ = ["ChangedError", "Deleter", "Portion", "Read", "Row", "Step", "portion_of", "steps_of"]
+__all__ = ["ChangedError", "Deleter", "Portion", "Read", "Row", "Step", "lapse", "portion_of", "steps_of"]
 
 _SLICE_SECONDS = 0.005
 _ROWS = 250
@@ -108,9 +108,9 @@ def steps_of(portion: Portion, chunks: Chunks, *, for_ever: bool) -> Iterator[St
     for rows in _batches(orders):
         yield partial(_delete, "DELETE FROM orders WHERE order_id = ? AND seq = ?", rows)
     if for_ever:
-        for seqs in _batches([(seq,) for seq, event in numbered if event.adjust is not None]):
-            yield partial(_delete, "DELETE FROM adjustments WHERE seq = ?", seqs)
-    yield partial(_cut, portion, chunks)
+        for seqs in _batches([seq for seq, event in numbered if event.adjust is not None]):
+            yield partial(lapse, chunks, seqs)
+    yield partial(_cut, portion, chunks, "erased" if for_ever else "expired")
 
 
 def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -126,7 +126,13 @@ def _delete(sql: str, rows: Sequence[tuple[object, ...]], connection: Connection
     connection.executemany(sql, rows)
 
 
-def _cut(portion: Portion, chunks: Chunks, connection: Connection) -> None:
+def lapse(chunks: Chunks, seqs: Sequence[int], connection: Connection) -> None:
+    """A step: the adjustments with these numbers are in force no more."""
+    connection.executemany("DELETE FROM adjustments WHERE seq = ?", [(seq,) for seq in seqs])
+    chunks.note(Lapsed(seqs))
+
+
+def _cut(portion: Portion, chunks: Chunks, why: Literal["expired", "erased"], connection: Connection) -> None:
     left = portion.left
     if left is None:
         connection.execute("UPDATE logs SET high = max(high, ?)", (portion.first + portion.count - 1,))
@@ -139,6 +145,7 @@ def _cut(portion: Portion, chunks: Chunks, connection: Connection) -> None:
     if not changed:
         raise ChangedError(f"the chunk at {portion.first} changed meanwhile; try again")
     chunks.changed(portion.first)
+    chunks.note(Gone(why, portion.events, portion.seqs))
     counts = Counter(event.name for event in portion.events if event.adjust is None)
     rows = [(count, name) for name, count in counts.items()]
     connection.executemany(f"UPDATE names SET count = count - ? WHERE name = {_NAME}", rows)  # noqa: S608  # a constant
@@ -146,14 +153,14 @@ def _cut(portion: Portion, chunks: Chunks, connection: Connection) -> None:
 
 
 class Deleter:
-    """Carries out deletions, for one caller at a time: hold `lock`. `listeners` are told what went, once it has."""
+    """Carries out deletions, for one caller at a time: hold `lock`. `on_gone` is told what went, once it has."""
 
     def __init__(self, read: Read, writer: Writer, chunks: Chunks, on_gone: Callable[[Gone], None]) -> None:
         self.read = read
         self.chunks = chunks
         self.writer = writer
         self.lock = asyncio.Lock()
-        self.listeners = [on_gone]
+        self._on_gone = on_gone
 
     async def run(self, steps: Iterable[Step]) -> None:
         """Run steps in transactions of some 10 ms, so that nobody's events wait longer for their turn."""
@@ -183,7 +190,5 @@ class Deleter:
         events = [event for portion in portions for event in portion.events]
         if events:
             seqs = [seq for portion in portions for seq in portion.seqs]
-            gone = Gone("erased" if for_ever else "expired", events, seqs)
-            for listener in self.listeners:
-                listener(gone)
+            self._on_gone(Gone("erased" if for_ever else "expired", events, seqs))
         return len(events)

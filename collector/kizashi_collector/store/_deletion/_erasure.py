@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kizashi_collector.store._chunks import MERGED, Chunk, decode_adjustment
-from kizashi_collector.store._deletion._deletion import ChangedError, Deleter, Portion, Row, Step, portion_of, steps_of
+from kizashi_collector.store._deletion._deletion import (
+    ChangedError,
+    Deleter,
+    Portion,
+    Row,
+    Step,
+    lapse,
+    portion_of,
+    steps_of,
+)
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Erased, StoreError
 
@@ -164,8 +173,7 @@ class Erasure:
             except ChangedError:
                 await self._erase_numbers([seq for seq in seqs if portion.first <= seq < portion.first + portion.count])
         # Also where retention has taken the event and left its adjustment for the sake of the original.
-        sql = "DELETE FROM adjustments WHERE seq = ?"
-        await self._deleter.run([lambda connection: connection.executemany(sql, [(seq,) for seq in seqs])])
+        await self._deleter.run([partial(lapse, self._deleter.chunks, seqs)])
 
     def _portions_of(self, seqs: list[int], connection: Connection, patience: Patience) -> list[Portion]:
         by_chunk: dict[Row, list[int]] = {}

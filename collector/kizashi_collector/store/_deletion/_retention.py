@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kizashi_collector.store._chunks import Chunk, decode_adjustment
+from kizashi_collector.store._chunks import Chunk, Chunks, decode_adjustment
 from kizashi_collector.store._deletion._actors import forget_lost_actors
 from kizashi_collector.store._deletion._deletion import ChangedError, Deleter, Portion, portion_of
 from kizashi_collector.store._patience import Patience
-from kizashi_collector.store._protocol import StoreError
+from kizashi_collector.store._protocol import Lapsed, StoreError
 from kizashi_schemas import format_time
 
 __all__ = ["expire", "keep_retention", "retention_cutoff"]
@@ -123,8 +123,15 @@ async def _expire_adjustments(deleter: Deleter, before: int) -> None:
     while found:
         decoded = [(seq, decode_adjustment(event)) for seq, event in found]
         rows = [(seq, event.order, event.name) for seq, event in decoded]
-        await deleter.run([partial(_delete, _DELETE_ADJUSTMENT, rows)])
+        await deleter.run([partial(_lapse, deleter.chunks, rows)])
         found = await deleter.read(partial(_fetch, sql, (rows[-1][0], before, _ROWS)))
+
+
+def _lapse(chunks: Chunks, rows: Sequence[tuple[int, str | None, str]], connection: Connection) -> None:
+    """Delete those of these adjustments, by number, order and name, whose originals are gone."""
+    lapsed = [row[0] for row in rows if connection.execute(_DELETE_ADJUSTMENT, row).rowcount]
+    if lapsed:
+        chunks.note(Lapsed(lapsed))
 
 
 async def _expire_rejected(deleter: Deleter, before: int) -> None:
