@@ -85,6 +85,7 @@ class LogAnswers:
         """The summary of the interval; see Answers.summary."""
         current = self._current
         if current is not None and interval.end == interval.as_of and self._log.texts.sources_are_whole:
+            self._log.refuse_if_damaged()
 
             def ask() -> tuple[bool, T | None]:
                 report = current.summary(plan, interval, by, moving=moving, known=known)

@@ -154,6 +154,11 @@ class SqliteLog:
         """How many events wait to be written."""
         return self._writer.pending
 
+    def refuse_if_damaged(self) -> None:
+        """Raise StoreError once damage was found: what was counted of such a log is not to be trusted."""
+        if self._damage is not None:
+            raise StoreError(self._damage)
+
     async def check(self) -> str | None:
         """Why the log cannot take events now, or None; see Log.check."""
         if self._writer.stalled:
