@@ -26,10 +26,18 @@ KEPT = """
     windows = ["6h", "2d"]
     summaries = [["campaign"], ["device", "campaign"]]
 """
+FUNNELS = """
+    [funnels.short]
+    steps = ["a", "c"]
+    conversion_window = "1d"
+    [funnels.long]
+    steps = ["a", { event = "b", where = { "source.campaign" = ["", "g"] } }, "c", "d"]
+    conversion_window = "2d"
+"""
 PLANS: dict[str, Plan | None] = {
-    "yen": load_plan(KEPT + EVENTS),
-    "dollars": load_plan(KEPT + DOLLARS),
-    "no rate": load_plan(KEPT + EVENTS.replace("rates = { USD = 150.5 }", "")),
+    "yen": load_plan(KEPT + EVENTS + FUNNELS),
+    "dollars": load_plan(KEPT + DOLLARS + FUNNELS),
+    "no rate": load_plan(KEPT + EVENTS.replace("rates = { USD = 150.5 }", "") + FUNNELS),
     "none": None,
 }
 
@@ -105,6 +113,14 @@ class Collector:
                 assert msgspec.structs.replace(kept, version=None) == counted
                 again = current.summary(self.plan, interval, by, moving=True, known=kept.version)
                 assert not isinstance(again, SummaryReport)
+            for name, funnel in self.plan.funnels.items() if self.plan is not None else ():
+                for by in [(), *summaries]:
+                    figures = current.funnel(self.plan, name, interval, by, "first", moving=False)
+                    assert figures is not None
+                    asked: dict[str, Any] = {"plan": self.plan, "funnel": funnel, "interval": interval, "by": by}
+                    assert figures.figures == await self.log.read(
+                        partial(self.answers._run, **asked, attribution="first")
+                    )
         assert self.answers.state().backlog == 0
 
 

@@ -8,6 +8,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,10 +25,14 @@ PLAN = """
     windows = ["6h", "2d"]
     summaries = [["campaign"]]
     currency = "JPY"
+    [events.mv_look]
     [events.buy]
     final = true
     action = "primary"
     value = "event"
+    [funnels.again]
+    steps = ["mv_look", "buy"]
+    conversion_window = "5h"
 """
 PLANS = [load_plan(PLAN), load_plan(PLAN.replace('"event"', "3"))]
 
@@ -49,7 +54,7 @@ class Shop:
         back = random.choice([0, 1_000, MINUTE, HOUR, 5 * HOUR, 3 * DAY, -MINUTE])
         plain = LoggedEvent(
             id=f"{self.count:08}",
-            name="buy",
+            name="buy" if order is not None else "mv_look",
             time=self.now - back,
             received_at=self.now - random.randint(0, 50),
             actor=f"a{random.randint(0, 9)}",
@@ -108,6 +113,15 @@ class Shop:
                 assert isinstance(kept, SummaryReport)
                 counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
                 assert msgspec.structs.replace(kept, version=None) == counted
+                asked: dict[str, Any] = {
+                    "plan": self.plan,
+                    "funnel": self.plan.funnels["again"],
+                    "interval": interval,
+                    "by": by,
+                }
+                figures = current.funnel(self.plan, "again", interval, by, "first", moving=False)
+                assert figures is not None
+                assert figures.figures == await self.log.read(partial(self.answers._run, **asked, attribution="first"))
 
 
 @pytest.mark.parametrize("seed", range(6))

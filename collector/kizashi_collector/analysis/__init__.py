@@ -23,6 +23,7 @@ from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WIN
 from kizashi_collector.analysis._matching import Check, Rules
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._rolling import Arrivals, RollingSummaries
+from kizashi_collector.analysis._rolling_funnel import RollingFunnels
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary, summarize
 from kizashi_collector.analysis._table import NO_VALUE, Codes, Column, EventTable
 from kizashi_collector.analysis._table_summary import summarize_table
@@ -51,6 +52,7 @@ __all__ = [
     "IntervalError",
     "LoggedEvent",
     "PropertyValue",
+    "RollingFunnels",
     "RollingSummaries",
     "Rules",
     "StepFigures",

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from kizashi_collector.analysis import (
     FunnelFigures,
@@ -84,8 +84,7 @@ class LogAnswers:
     ) -> T | None:
         """The summary of the interval; see Answers.summary."""
         current = self._current
-        if current is not None and interval.end == interval.as_of and self._log.texts.sources_are_whole:
-            self._log.refuse_if_damaged()
+        if current is not None and self._keeps(interval):
 
             def ask() -> tuple[bool, T | None]:
                 report = current.summary(plan, interval, by, moving=moving, known=known)
@@ -99,6 +98,11 @@ class LogAnswers:
         return await self._log.read(
             lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
         )
+
+    def _keeps(self, interval: Interval) -> bool:
+        """Whether what is kept may answer about such an interval. Raises StoreError once the log is damaged."""
+        self._log.refuse_if_damaged()
+        return interval.end == interval.as_of and self._log.texts.sources_are_whole
 
     def _count(
         self,
@@ -145,6 +149,18 @@ class LogAnswers:
         moving: bool = False,
     ) -> T:
         """A funnel over the interval; see Answers.funnel."""
+
+        current = self._current
+        if name is not None and current is not None and self._keeps(interval):
+
+            def ask() -> tuple[bool, T | None]:
+                report = current.funnel(plan, name, interval, by, attribution, moving=moving)
+                found = report is not None and self._log.texts.sources_are_whole
+                return found, then(report) if report is not None and found else None
+
+            found, answer = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            if found:
+                return cast("T", answer)
 
         def question(connection: sqlite3.Connection, patience: Patience) -> T:
             figures = self._run(connection, patience, plan, funnel, interval, by, attribution)

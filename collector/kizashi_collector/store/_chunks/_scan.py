@@ -22,6 +22,7 @@ __all__ = [
     "adjustments",
     "events_at",
     "events_between",
+    "ids_at",
     "last_number",
     "last_receipt",
     "newest",
@@ -109,6 +110,19 @@ def events_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iter
     """The events with these numbers, which ascend."""
     for some, chunk, places in _holding(connection, texts, seqs):
         yield from zip(some, chunk.events(places), strict=True)
+
+
+def ids_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The ids of the events with these numbers, which ascend; of those that are there."""
+    first, ids = 0, list[str]()
+    for seq in seqs:
+        if seq >= first + len(ids):
+            row = connection.execute(_HOLDING, (seq,)).fetchone()
+            if row is None or seq >= row[0] + row[1]:
+                continue
+            first, count, numbers, details = row
+            ids = Chunk(numbers, details, count, texts).ids()
+        yield seq, ids[seq - first]
 
 
 class LogDetails:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from sqlite3 import Connection
 
 import numpy as np
 from msgspec import Struct
@@ -29,8 +28,9 @@ class Begun(Struct, frozen=True):
     last_receipt: int | None
 
 
-def begin(connection: Connection, texts: Texts, view: View) -> Begun:
-    """Fetch it from a snapshot that the connection has open, and close that: nothing is unpacked meanwhile."""
+def begin(texts: Texts, view: View) -> Begun:
+    """Fetch it from the snapshot that the view's connection has open, and close that: nothing is unpacked meanwhile."""
+    connection = view.connection
     try:
         return Begun(
             connection.execute(_CHUNKS, (view.rolling.since, view.receipts_since)).fetchall(),
@@ -42,7 +42,7 @@ def begin(connection: Connection, texts: Texts, view: View) -> Begun:
         connection.execute("ROLLBACK")
 
 
-def read_in(connection: Connection, texts: Texts, view: View, begun: Begun, stopped: Callable[[], bool]) -> None:
+def read_in(texts: Texts, view: View, begun: Begun, stopped: Callable[[], bool]) -> None:
     """Count it into the view; given up once `stopped` says so."""
     if begun.last_receipt is not None:
         view.arrivals.add(np.array([begun.last_receipt]), np.array([begun.last_receipt]))
@@ -54,12 +54,13 @@ def read_in(connection: Connection, texts: Texts, view: View, begun: Begun, stop
         waiting.append(part)
         events += len(part.events)
         if events >= _AT_ONCE:
-            view.add(connection, waiting)
+            view.add(waiting)
             waiting, events = [], 0
     if waiting:
-        view.add(connection, waiting)
+        view.add(waiting)
     view.adjusted.last = begun.last
-    view.adjusted.add(connection, ((seq, decode_adjustment(event)) for seq, event in begun.adjustments), stopped)
+    adjustments = ((seq, decode_adjustment(event)) for seq, event in begun.adjustments)
+    view.adjusted.add(view.connection, adjustments, stopped)
 
 
 def _parts(texts: Texts, view: View, begun: Begun) -> Iterator[Arrived]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import TypeVar
 
 from kizashi_collector.analysis import Interval
@@ -15,7 +16,7 @@ from kizashi_collector.store._chunks import Change, Stored
 from kizashi_collector.store._current._building import begin, read_in
 from kizashi_collector.store._current._view import Arrived, Unchanged, View
 from kizashi_collector.store._log import SqliteLog
-from kizashi_collector.store._protocol import AnswersState, SummaryReport
+from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
 from kizashi_schemas.plan import Plan
 
 __all__ = ["Current"]
@@ -80,8 +81,26 @@ class Current:
 
         Where another was asked a moment later and answered before, a moving one ends at that later instant.
         """
-        found = self._hold(lambda: self._answer(plan, interval, by, moving=moving, known=known))
+
+        def ask() -> Callable[[], SummaryReport] | Unchanged | None:
+            view, as_of = self._ready(plan, interval.as_of, moving=moving)
+            return None if view is None else view.summary(interval.end - interval.start, by, as_of, known)
+
+        found = self._hold(ask)
         return found if found is None or isinstance(found, Unchanged) else found()
+
+    def funnel(
+        self, plan: Plan | None, name: str, interval: Interval, by: tuple[str, ...], attribution: str, *, moving: bool
+    ) -> FunnelReport | None:
+        """A funnel of the plan over an interval that ends at its as_of, if it is kept; as `summary`."""
+
+        def ask() -> Callable[[], FunnelReport] | None:
+            view, as_of = self._ready(plan, interval.as_of, moving=moving)
+            length = interval.end - interval.start
+            return None if view is None else view.funnel(name, length, by, attribution, as_of)
+
+        found = self._hold(ask)
+        return None if found is None else found()
 
     def state(self) -> AnswersState:
         """How things are."""
@@ -135,22 +154,20 @@ class Current:
         view, self._view = self._view, None
         self._told = tuple(other for other in self._told if other is not view)
 
-    def _answer(
-        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool, known: str | None
-    ) -> Callable[[], SummaryReport] | Unchanged | None:
+    def _ready(self, plan: Plan | None, as_of: int, *, moving: bool) -> tuple[View | None, int]:
+        """The view to answer from, all that was acknowledged counted, if there is one; and the instant to answer at."""
         view = self._view
         if view is None or not _same(view.plan, plan):
-            return None
+            return None, as_of
         self._count(len(view.queue))
-        as_of, now = interval.as_of, self._now()
+        now = self._now()
         if view.rolling.now > now + _CLOCK_TOLERANCE_MS:
             self._drop()  # the clock was set back
-            return None
+            return None, as_of
         if moving:
-            as_of = max(as_of, view.rolling.now)
-        elif as_of > now:
-            return None  # nobody takes the others along into what is to come
-        return view.report(self._connection, interval.end - interval.start, by, as_of, known)
+            return view, max(as_of, view.rolling.now)
+        # Nobody takes the others along into what is to come.
+        return (view, as_of) if as_of <= now else (None, as_of)
 
     def _count(self, changes: int) -> None:
         """Count so many changes of the queue, at least, if they are there; time passes as they come."""
@@ -158,8 +175,8 @@ class Current:
         if view is None:
             return
         before = len(view.queue)
-        view.advance(self._connection, self._now())
-        while changes > 0 and view.count(self._connection, _AT_ONCE):
+        view.advance(self._now())
+        while changes > 0 and view.count(_AT_ONCE):
             after = len(view.queue)
             changes -= max(1, before - after)
             before = after
@@ -210,18 +227,19 @@ class Current:
         if self._wanted is None:
             return
         began = time.perf_counter()
-        view = View(self._wanted[0], self._log.texts, self._now())
+        view = None
         try:
             with closing(self._open()) as connection:
+                view = View(self._wanted[0], self._log.texts, self._now(), connection)
                 if not self._begun(connection, view):
                     return
-                begun = begin(connection, self._log.texts, view)
-                read_in(connection, self._log.texts, view, begun, self._closed.is_set)
+                read_in(self._log.texts, view, begin(self._log.texts, view), self._closed.is_set)
                 while view.backlog > _AT_ONCE and not self._closed.is_set():
-                    view.advance(connection, self._now())
-                    view.count(connection, _AT_ONCE)
+                    view.advance(self._now())
+                    view.count(_AT_ONCE)
+                view.connection = self._connection
             if not self._closed.is_set():
-                self._hold(lambda: self._replace(view))
+                self._hold(partial(self._replace, view))
                 self._build_seconds = time.perf_counter() - began
         except Exception:  # noqa: BLE001  # it is logged
             _log.exception("cannot keep answers current; they are counted from the log, and it is tried again")

@@ -1,4 +1,4 @@
-"""One plan's summaries as they stand, and how what the log stores reaches them."""
+"""One plan's summaries and funnels as they stand, and how what the log stores reaches them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from kizashi_collector.analysis import (
     EventTable,
     Interval,
     LoggedEvent,
+    RollingFunnels,
     RollingSummaries,
     freshness_start,
 )
-from kizashi_collector.store._chunks import Stored, Texts, last_number, last_receipt, receipts
+from kizashi_collector.store._chunks import Stored, Texts, ids_at, last_number, last_receipt, receipts
 from kizashi_collector.store._current._adjusted import Adjusted
-from kizashi_collector.store._protocol import Gone, Lapsed, SummaryReport
+from kizashi_collector.store._protocol import FunnelReport, Gone, Lapsed, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan
 
@@ -67,14 +68,16 @@ class Unchanged(Struct, frozen=True):
 
 
 class View:
-    """Summaries under a plan, and how late events come: the log as it was when the view was begun, and after it what
-    every transaction since then changed, in order. That stands in `queue` until it is counted.
+    """Summaries and funnels under a plan, and how late events come: the log as it was when the view was begun, and
+    after it what every transaction since then changed, in order. That stands in `queue` until it is counted.
 
     The queue may be filled from another thread; of all else whoever uses it sees to it that nobody else does meanwhile.
+    `connection` is where it looks things up in the log.
     """
 
-    def __init__(self, plan: Plan | None, texts: Texts, now: int) -> None:
+    def __init__(self, plan: Plan | None, texts: Texts, now: int, connection: Connection) -> None:
         self.plan = plan
+        self.connection = connection
         self.queue: deque[Told] = deque()
         self.queued = self.counted = 0
         self._texts = texts
@@ -87,6 +90,7 @@ class View:
             groupings=plan.summaries if plan is not None else (),
             now=now,
         )
+        self.funnels = None if plan is None else RollingFunnels(self.rolling, plan.funnels, self._ids)
         self.arrivals = Arrivals()
         self.adjusted = Adjusted(self.rolling, texts)
 
@@ -103,7 +107,7 @@ class View:
         """How many events stand in the queue."""
         return self.queued - self.counted
 
-    def count(self, connection: Connection, most: int) -> bool:
+    def count(self, most: int) -> bool:
         """Count what stands first in the queue, up to some events; whether there was anything."""
         arrived: list[Arrived] = []
         events = 0
@@ -116,18 +120,18 @@ class View:
             self.queue.popleft()
         self.counted += events
         if arrived:
-            self.add(connection, arrived)
+            self.add(arrived)
         elif self.queue:
             match self.queue.popleft():
                 case Gone() as gone:
                     self._remove(gone)
                 case Lapsed() as lapsed:
-                    self.adjusted.lapse(connection, lapsed.seqs)
+                    self.adjusted.lapse(self.connection, lapsed.seqs)
         else:
             return False
         return True
 
-    def add(self, connection: Connection, arrived: Sequence[Arrived]) -> None:
+    def add(self, arrived: Sequence[Arrived]) -> None:
         """Take in what was stored."""
         self.adjusted.last = arrived[-1].last
         events = EventTable.joined([part.events for part in arrived])
@@ -136,8 +140,8 @@ class View:
         received, time = (np.concatenate([part.receipts[at] for part in arrived]) for at in range(2))
         self.arrivals.add(received, time)
         for part in arrived:
-            self.adjusted.came(connection, part.orders)
-            self.adjusted.add(connection, part.adjustments)
+            self.adjusted.came(self.connection, part.orders)
+            self.adjusted.add(self.connection, part.adjustments)
 
     def _remove(self, gone: Gone) -> None:
         """Take out what was deleted from the log."""
@@ -154,13 +158,13 @@ class View:
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
-    def advance(self, connection: Connection, now: int) -> None:
+    def advance(self, now: int) -> None:
         """Let time pass."""
         self.rolling.advance(now)
-        self.adjusted.advance(connection)
+        self.adjusted.advance(self.connection)
 
-    def report(
-        self, connection: Connection, length: int, by: tuple[str, ...], as_of: int, known: str | None
+    def summary(
+        self, length: int, by: tuple[str, ...], as_of: int, known: str | None
     ) -> Callable[[], SummaryReport] | Unchanged | None:
         """The summary of the window of this length that ends at `as_of`; None where that is not what is kept.
 
@@ -168,7 +172,7 @@ class View:
         """
         if as_of < self.rolling.now or not self.rolling.keeps(length, by):
             return None
-        self.advance(connection, as_of)
+        self.advance(as_of)
         version = f"{self._number}-{self.rolling.changes}"
         if version == known:
             return Unchanged()
@@ -177,12 +181,27 @@ class View:
         try:
             complete_until = self.arrivals.complete_until(as_of)
         except ValueError:  # the last receipt was taken back
-            if not self._arrive_again(connection):
+            if not self._arrive_again():
                 return None
             complete_until = self.arrivals.complete_until(as_of)
         interval = Interval(as_of - length, as_of, as_of)
         put_together = self.rolling.summary(length, by)
         return lambda: SummaryReport(put_together(), complete_until, interval, version)
+
+    def funnel(
+        self, name: str, length: int, by: tuple[str, ...], attribution: str, as_of: int
+    ) -> Callable[[], FunnelReport] | None:
+        """A funnel of the plan over the window of this length that ends at `as_of`; as `summary`."""
+        if as_of < self.rolling.now or self.funnels is None or not self.funnels.keeps(name, length, by, attribution):
+            return None
+        self.advance(as_of)
+        put_together = self.funnels.copied(name, length, by)
+        return lambda: FunnelReport(put_together(), Interval(as_of - length, as_of, as_of))
+
+    def _ids(self, seqs: Sequence[int]) -> list[str]:
+        """The ids of these events; of one that the log holds no longer, and of which that is yet to be told, none."""
+        found = dict(ids_at(self.connection, self._texts, seqs))
+        return [found.get(seq, "") for seq in seqs]
 
     def complete_until(self) -> int | None:
         """How complete the recent past is, as far as it can be told now."""
@@ -196,9 +215,10 @@ class View:
         """Receipts after this are counted."""
         return freshness_start(self.rolling.now)
 
-    def _arrive_again(self, connection: Connection) -> bool:
+    def _arrive_again(self) -> bool:
         """Judge lateness from the log anew; False if it has what was not told here yet."""
         since, now = self.receipts_since, max(self.rolling.now, self.arrivals.newest)
+        connection = self.connection
         connection.execute("BEGIN")
         try:
             before = last_receipt(connection, self._texts, since)
