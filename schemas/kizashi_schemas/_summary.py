@@ -11,7 +11,7 @@ from kizashi_schemas._funnels import Money
 __all__ = ["EventStats", "SummaryAnswer", "SummaryRow", "SummaryTotal"]
 
 
-class EventStats(Struct, kw_only=True, frozen=True):
+class EventStats(Struct, kw_only=True, frozen=True, gc=False):
     """One event name in one row."""
 
     count: int

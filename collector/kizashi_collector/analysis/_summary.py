@@ -17,7 +17,7 @@ LATE_AFTER_MS = 10 * 60 * 1000
 """An event received more than this after its time was late."""
 
 
-class EventFigures(Struct, frozen=True):
+class EventFigures(Struct, frozen=True, gc=False):
     """One event name in one row: how many, by how many actors, and the sum of values as sent in micros, or None."""
 
     count: int

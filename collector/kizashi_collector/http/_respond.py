@@ -12,6 +12,7 @@ from kizashi_schemas import MICROS, format_micros
 __all__ = ["NULL", "json_response", "money", "money_text", "respond"]
 
 NULL = msgspec.Raw(b"null")
+_ZERO = msgspec.Raw(b"0")
 _COMPRESS_FROM = 1024
 
 
@@ -19,6 +20,8 @@ def money(amount: int | None, style: Literal["number", "string"]) -> msgspec.Raw
     """An amount in micros as exact decimal JSON: a number, or with `string` a text."""
     if amount is None:
         return NULL
+    if not amount and style == "number":
+        return _ZERO  # most events carry none
     if style == "string":
         return msgspec.Raw(f'"{format_micros(amount)}"'.encode())
     # Nearly all amounts are whole, and an answer may hold thousands.

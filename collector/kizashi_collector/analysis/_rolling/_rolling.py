@@ -44,6 +44,7 @@ class _Window(Struct, eq=False):
 
     start: int
     left: Sums
+    changes: int = 0
 
 
 class _Special(Struct, frozen=True):
@@ -59,7 +60,6 @@ class RollingSummaries:
 
     It starts at `now`, in milliseconds since 1970, with no events. They are added in the order of their numbers, with
     any times: what lies before all windows is passed over, and what lies ahead of now waits. Time never goes back.
-    `changes` grows whenever a number may have changed.
     """
 
     def __init__(
@@ -85,11 +85,15 @@ class RollingSummaries:
         self._longest = self._windows[max(self._windows)] if self._windows else None
         self._behind = 0
         self._retractions = False
-        self.changes = 0
+        self._changes = 0
         self._waiting = Waiting()
         self._expected: dict[int, tuple[LoggedEvent, Sequence[LoggedEvent]]] = {}
         self._special: dict[int, _Special] = {}
         self.followers: list[Follower] = []
+
+    def version(self, length: int) -> str:
+        """A text that changes whenever a number of this window may have changed."""
+        return f"{self._changes}-{self._windows[length].changes}"
 
     def keeps(self, length: int, by: tuple[str, ...]) -> bool:
         """Whether this window and grouping are among those kept."""
@@ -138,7 +142,7 @@ class RollingSummaries:
         """Have these adjustments, all with time ≤ now, in force for the event with this number, in place of others."""
         if self.plan is None:
             return
-        self.changes += 1
+        self._changes += 1
         if seq in self._waiting:
             self._expected[seq] = original, adjustments
         for place in self.held.places_of(np.array([seq])).tolist():
@@ -155,7 +159,7 @@ class RollingSummaries:
 
     def remove(self, seqs: Sequence[int]) -> None:
         """Forget the events with these numbers."""
-        self.changes += 1
+        self._changes += 1
         gone = np.array(seqs, np.int64)
         self._waiting.remove(gone)
         places = self.held.places_of(gone)
@@ -190,7 +194,7 @@ class RollingSummaries:
     def _enter(self, events: EventTable) -> None:
         if not len(events):
             return
-        self.changes += 1
+        self._changes += 1
         places = self.held.add(events)
         self._layout.learn_sources(self.held.source[places])
         self.held.flags[places[self._layout.columns(self.held.name[places]) >= 0]] |= PLANNED
@@ -332,7 +336,7 @@ class RollingSummaries:
             self._behind += len(places)
         if not len(places):
             return
-        self.changes += 1
+        window.changes += 1
         flags = self.held.flags[places]
         if (flags & GONE).any():
             places = places[(flags & GONE) == 0]

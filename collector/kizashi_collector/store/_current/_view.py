@@ -173,7 +173,7 @@ class View:
         if as_of < self.rolling.now or not self.rolling.keeps(length, by):
             return None
         self.advance(as_of)
-        version = f"{self._number}-{self.rolling.changes}"
+        version = f"{self._number}-{self.rolling.version(length)}"
         if version == known:
             return Unchanged()
         if as_of < self.arrivals.newest:
