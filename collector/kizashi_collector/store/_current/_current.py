@@ -165,7 +165,8 @@ class Current:
             self._drop()  # the clock was set back
             return None, as_of
         if moving:
-            return view, max(as_of, view.rolling.now)
+            # What was counted just now may have been received since the question came.
+            return view, max(as_of, now, view.rolling.now)
         # Nobody takes the others along into what is to come.
         return (view, as_of) if as_of <= now else (None, as_of)
 

@@ -146,6 +146,20 @@ async def test_a_moment_back_is_answered_at_the_later_one(kept: Kept) -> None:
     assert report.interval.as_of == NOW + 100
 
 
+async def test_what_was_received_since_the_question_came_is_in_its_answer(kept: Kept) -> None:
+    kept.answers.keep(PLAN)
+    await kept.current()
+    asked = Interval(kept.now - HOUR, kept.now, kept.now)
+    kept.now += 20
+    await kept.store()
+    current = kept.answers._current
+    assert current is not None
+    report = current.summary(PLAN, asked, (), moving=True)
+    assert isinstance(report, SummaryReport)
+    assert report.interval.as_of == kept.now
+    assert report.summary.total.events["mv_view"].count == 1
+
+
 async def test_trouble_in_a_view_is_told_and_costs_no_answer(
     kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
