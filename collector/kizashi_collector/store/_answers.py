@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
@@ -40,6 +41,8 @@ __all__ = ["LogAnswers"]
 
 
 T = TypeVar("T")
+# While somebody waits, threads that work on columns, and let go of the interpreter at each of them, get it back sooner.
+_HURRY = 0.00005
 
 
 class LogAnswers:
@@ -51,6 +54,8 @@ class LogAnswers:
 
     def __init__(self, log: SqliteLog, now: Callable[[], int] | None = None) -> None:
         self._log = log
+        self._waiting = 0
+        self._interval = sys.getswitchinterval()
         self._current: Current | None = None
         if now is not None:
             self._current = Current(log, now)
@@ -92,12 +97,25 @@ class LogAnswers:
                     return False, None  # since this moment
                 return report is not None, then(report) if isinstance(report, SummaryReport) else None
 
-            found, answer = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            found, answer = await self._asked(ask)
             if found:
                 return answer
         return await self._log.read(
             lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
         )
+
+    async def _asked(self, ask: Callable[[], T]) -> T:
+        """Ask what is kept, in its thread."""
+        if not self._waiting:
+            self._interval = sys.getswitchinterval()
+            sys.setswitchinterval(_HURRY)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                sys.setswitchinterval(self._interval)
 
     def _keeps(self, interval: Interval) -> bool:
         """Whether what is kept may answer about such an interval. Raises StoreError once the log is damaged."""
@@ -158,7 +176,7 @@ class LogAnswers:
                 found = report is not None and self._log.texts.sources_are_whole
                 return found, then(report) if report is not None and found else None
 
-            found, answer = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            found, answer = await self._asked(ask)
             if found:
                 return cast("T", answer)
 
