@@ -50,8 +50,10 @@ class Current:
         # Whoever wants the lock waits for it alone: nobody who just had it takes it again before.
         self._turn, self._lock = threading.Lock(), threading.Lock()
         self._view: View | None = None
-        # The view that is answered from, and the one that is being built, are told of every change.
+        # The view that is answered from, and the one that is being built, are told of every change. Views come and go
+        # in different threads, one at a time.
         self._told: tuple[View, ...] = ()
+        self._telling = threading.Lock()
         self._wanted: tuple[Plan | None] | None = None
         self._not_before = 0.0
         self._build_seconds: float | None = None
@@ -128,11 +130,18 @@ class Current:
                 view.tell(told)
         except Exception:  # noqa: BLE001  # it is logged, and the events are stored
             _log.exception("what is kept current misses a change; it is built anew")
-            self._told, self._view = (), None
+            self._view = None
+            for view in views:
+                self._tell_no_more(view)
             return
         self._signal.set()
-        if self._view is not None and self._view.backlog > _BACKLOG:
-            self._hold(lambda: self._count(len(views[0].queue)))
+        current = self._view
+        if current is not None and current.backlog > _BACKLOG:
+            self._hold(lambda: self._count(len(current.queue)))
+
+    def _tell_no_more(self, view: View | None) -> None:
+        with self._telling:
+            self._told = tuple(other for other in self._told if other is not view)
 
     # -- with the lock ------------------------------------------------------------------------------------------------
 
@@ -152,7 +161,7 @@ class Current:
 
     def _drop(self) -> None:
         view, self._view = self._view, None
-        self._told = tuple(other for other in self._told if other is not view)
+        self._tell_no_more(view)
 
     def _ready(self, plan: Plan | None, as_of: int, *, moving: bool) -> tuple[View | None, int]:
         """The view to answer from, all that was acknowledged counted, if there is one; and the instant to answer at."""
@@ -247,7 +256,7 @@ class Current:
             self._not_before = time.monotonic() + _AGAIN_SECONDS
         finally:
             if self._view is not view:
-                self._told = tuple(other for other in self._told if other is not view)
+                self._tell_no_more(view)
 
     def _begun(self, connection: sqlite3.Connection, view: View) -> bool:
         """Begin a snapshot between two transactions: all before is in it, and of all after the view is told."""
@@ -257,7 +266,8 @@ class Current:
             try:
                 connection.execute("BEGIN")
                 connection.execute("SELECT high FROM logs").fetchone()  # a snapshot begins with the first look
-                self._told = (*self._told, view)
+                with self._telling:
+                    self._told = (*self._told, view)
             except sqlite3.Error:
                 _log.exception("cannot read the log to keep answers current")
             finally:
@@ -270,6 +280,8 @@ class Current:
         return view in self._told
 
     def _replace(self, view: View) -> None:
+        if view not in self._told:
+            return  # it missed a change
         self._drop()
         self._view = view
         self._count(len(view.queue))

@@ -186,3 +186,20 @@ async def test_a_close_does_not_wait_for_a_view(tmp_path: Path) -> None:
             await kept.close()
         kept = Kept(tmp_path)
     await kept.close()
+
+
+async def test_a_view_that_misses_a_change_is_not_answered_from(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    kept.answers.keep(PLAN)
+    await kept.current()
+    with monkeypatch.context() as patched:
+        patched.setattr(View, "tell", fail)
+        await kept.store()
+        assert await kept.counted() == 1
+    await kept.current()
+    await kept.store()
+    report = kept.kept()
+    assert report is not None
+    assert report.summary.total.events["mv_view"].count == 2
