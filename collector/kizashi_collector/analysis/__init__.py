@@ -1,15 +1,7 @@
 """The mathematics: windows, funnels, worth. Pure: no I/O and no clock, `as_of` is an argument."""
 
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
-from kizashi_collector.analysis._column_funnel import (
-    ANY_START,
-    NO_STEP,
-    ActorAttempts,
-    Details,
-    evaluate_table_funnel,
-    winners,
-    winners_for_every_start,
-)
+from kizashi_collector.analysis._column_funnel import evaluate_table_funnel
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
 from kizashi_collector.analysis._freshness import complete_until, complete_until_of, freshness_start
 from kizashi_collector.analysis._funnel import (
@@ -30,19 +22,15 @@ from kizashi_collector.analysis._table_summary import summarize_table
 from kizashi_collector.analysis._worth import Worth
 
 __all__ = [
-    "ANY_START",
     "AS_OF_TOLERANCE_MS",
     "DEFAULT_WINDOW",
     "LATE_AFTER_MS",
-    "NO_STEP",
     "NO_VALUE",
-    "ActorAttempts",
     "Arrivals",
     "Attempt",
     "Check",
     "Codes",
     "Column",
-    "Details",
     "EventFigures",
     "EventTable",
     "Figures",
@@ -71,6 +59,4 @@ __all__ = [
     "resolve_interval",
     "summarize",
     "summarize_table",
-    "winners",
-    "winners_for_every_start",
 ]
