@@ -30,7 +30,7 @@ from kizashi_collector.store._chunks import (
     receipts,
     table_between,
 )
-from kizashi_collector.store._current import Current
+from kizashi_collector.store._current import Current, Unchanged
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
@@ -40,6 +40,7 @@ from kizashi_schemas.plan import Plan
 __all__ = ["LogAnswers"]
 
 
+R = TypeVar("R", SummaryReport, FunnelReport)
 T = TypeVar("T")
 # While somebody waits, threads that work on columns, and let go of the interpreter at each of them, get it back sooner.
 _HURRY = 0.00005
@@ -88,39 +89,45 @@ class LogAnswers:
         known: str | None = None,
     ) -> T | None:
         """The summary of the interval; see Answers.summary."""
-        current = self._current
-        if current is not None and self._keeps(interval):
-
-            def ask() -> tuple[bool, T | None]:
-                report = current.summary(plan, interval, by, moving=moving, known=known)
-                if not self._log.texts.sources_are_whole:
-                    return False, None  # since this moment
-                return report is not None, then(report) if isinstance(report, SummaryReport) else None
-
-            found, answer = await self._asked(ask)
-            if found:
-                return answer
+        found, answer = await self._kept(
+            interval, lambda current: current.summary(plan, interval, by, moving=moving, known=known), then
+        )
+        if found:
+            return answer
         return await self._log.read(
             lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
         )
 
-    async def _asked(self, ask: Callable[[], T]) -> T:
-        """Ask what is kept, in its thread."""
+    async def _kept(
+        self, interval: Interval, ask: Callable[[Current], R | Unchanged | None], then: Callable[[R], T]
+    ) -> tuple[bool, T | None]:
+        """Ask what is kept, in its thread: whether it has the answer, and what `then` makes of that, if it changed.
+
+        Raises StoreError once the log is damaged.
+        """
+        current, texts = self._current, self._log.texts
+        if current is None:
+            return False, None
+        self._log.refuse_if_damaged()
+        if interval.end != interval.as_of or not texts.sources_are_whole:
+            return False, None
+
+        def answer() -> tuple[bool, T | None]:
+            report = ask(current)
+            if report is None or not texts.sources_are_whole:  # they may have grown beyond the bound meanwhile
+                return False, None
+            return True, None if isinstance(report, Unchanged) else then(report)
+
         if not self._waiting:
             self._interval = sys.getswitchinterval()
             sys.setswitchinterval(_HURRY)
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, answer)
         finally:
             self._waiting -= 1
             if not self._waiting:
                 sys.setswitchinterval(self._interval)
-
-    def _keeps(self, interval: Interval) -> bool:
-        """Whether what is kept may answer about such an interval. Raises StoreError once the log is damaged."""
-        self._log.refuse_if_damaged()
-        return interval.end == interval.as_of and self._log.texts.sources_are_whole
 
     def _count(
         self,
@@ -168,15 +175,10 @@ class LogAnswers:
     ) -> T:
         """A funnel over the interval; see Answers.funnel."""
 
-        current = self._current
-        if name is not None and current is not None and self._keeps(interval):
-
-            def ask() -> tuple[bool, T | None]:
-                report = current.funnel(plan, name, interval, by, attribution, moving=moving)
-                found = report is not None and self._log.texts.sources_are_whole
-                return found, then(report) if report is not None and found else None
-
-            found, answer = await self._asked(ask)
+        if name is not None:
+            found, answer = await self._kept(
+                interval, lambda current: current.funnel(plan, name, interval, by, attribution, moving=moving), then
+            )
             if found:
                 return cast("T", answer)
 

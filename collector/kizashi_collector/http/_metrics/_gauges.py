@@ -45,7 +45,7 @@ _OF_MOMENT: tuple[tuple[str, str, Callable[[Moment], float | None]], ...] = (
     ),
     (
         "kizashi_complete_until_timestamp_seconds",
-        "Up to when the last summary found the events to be complete",
+        "Up to when the events are complete, as far as can be told",
         lambda now: _seconds(now.complete_until),
     ),
     ("kizashi_current", "1 while the declared answers are kept current", lambda now: now.answers.current),

@@ -75,10 +75,6 @@ class Columns(Struct, frozen=True, eq=False):
         plain = self.flags < _ADJUSTMENT
         return table if plain.all() else table.only(plain)
 
-    def beyond(self, place: int) -> Columns:
-        """Those from a place on."""
-        return Columns(*(getattr(self, name)[place:] for name in self.__struct_fields__)) if place else self
-
     def receipts(self) -> tuple[Column, Column]:
         """When each was received and happened, imports aside."""
         live = (self.flags & 1) == 0
