@@ -17,6 +17,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 from collector_process import KEYS
+from faults.table import Fault
 
 __all__ = ["Answer", "Client", "Serving", "refused", "until"]
 
@@ -126,6 +127,10 @@ class Serving:
     def log(self) -> str:
         """All that was logged."""
         return self._log.read_text()
+
+    def logs(self, row: Fault) -> None:
+        """Wait for what the fault table says: lines are written beside everything else, a moment after an answer."""
+        until(lambda: row.is_logged(self.log), f"{row.log} in the log")
 
     def logged(self, words: str) -> None:
         """Wait for a line with these words."""

@@ -31,7 +31,7 @@ def test_a_clock_that_is_set_by_an_hour_moves_nothing(hours: int, tmp_path: Path
         assert shift_of_a_slow_sender(collector) > _HOUR / 3
         turn(hours)
         SET.readiness_says(collector.unready)
-        SET.log_says(collector.log)
+        collector.logs(SET)
         assert client.send(collector, client.batch(2)).status == 200  # none is rejected as from the future
         assert shift_of_a_slow_sender(collector) == 0
         client.check(collector)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.marks import long
-from faults.serving import Client, Serving, refused, until
+from faults.serving import Client, Serving, refused
 from faults.table import Fault, fault
 
 _PAGE = 4096
@@ -67,7 +67,7 @@ def told(row: Fault, collector: Serving, question: str = "/v1/summary?window=1d"
     assert (answer.status, "rows" in answer.body, "events" in answer.body) == (503, False, False), answer
     row.clients_see(answer.detail)
     row.readiness_says(collector.unready)
-    row.log_says(collector.log)
+    collector.logs(row)
     assert "Traceback" not in collector.log
 
 
@@ -100,7 +100,7 @@ def test_an_index_that_leads_past_an_event_is_found_soon_after_the_start(stored:
     with damaged(
         stored, tmp_path, lambda data: flip(data / "log.db", page_of(data / "log.db", "chunks_time") + _PAGE - 20)
     ) as collector:
-        until(lambda: row.is_logged(collector.log), "the damage in the log")
+        collector.logs(row)
         row.readiness_says(collector.unready)
 
 
@@ -173,7 +173,7 @@ def test_a_damaged_index_of_ids_is_made_again_from_the_log(
             flip(path, size - 3)
 
     with damaged(stored, tmp_path, damage) as collector:
-        fault("the index of ids is damaged").log_says(collector.log)
+        collector.logs(fault("the index of ids is damaged"))
         assert collector.unready is None
         again = [
             {"id": name, "name": "mv_view", "time": 1, "actor": "v-1"} for name in sorted(stored.client.acknowledged)

@@ -35,7 +35,7 @@ def test_events_that_fill_the_disk_lose_none_that_was_acknowledged(tmp_path: Pat
             FULL.clients_see(refuses(collector, clients[0], 20).detail)
             FULL.readiness_says(collector.unready)
             collector.logged("cannot write")
-            FULL.log_says(collector.log)
+            collector.logs(FULL)
             check_all(collector, clients)
         # Killed, and started where there is still no room: what was acknowledged is there.
         with Serving(disk.folder / "data", tmp_path / "log", under=disk.inside) as collector:

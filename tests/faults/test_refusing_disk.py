@@ -37,7 +37,7 @@ def test_what_the_disk_refuses_is_not_acknowledged(calls: str, error: str, tmp_p
                 REFUSES.clients_see(answer.detail)
                 REFUSES.readiness_says(collector.unready)
             client.check(collector)
-        REFUSES.log_says(collector.log)
+        collector.logs(REFUSES)
         collector.until_ready()
         # After a failed sync the system may take unwritten pages for written: all of them must be written again.
         again = client.unanswered.pop()
