@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from kizashi_collector.http import Limits, Metrics, Services, make_runner
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
-from kizashi_collector.store import KeyRing, LogAnswers, Scope, SqliteLog
+from kizashi_collector.store import InThread, KeyRing, LogAnswers, Scope, SqliteLog
 from kizashi_schemas import BatchAnswer, FunnelAnswer, SummaryAnswer
 
 __all__ = ["HOUR", "KEYS", "MINUTE", "NOW", "LiveCollector", "event", "live_collector", "settle", "until"]
@@ -109,7 +109,7 @@ async def live_collector(
         file.write_text(plan, encoding="utf-8")
     log = SqliteLog(folder / "data", on_commit=metrics.commit)
     ring = KeyRing(folder / "data", clock=clock.now, given=KEYS) if keys else None
-    answers = LogAnswers(log, clock.now)
+    answers = LogAnswers(log, InThread(log, clock.now))
     plans = PlanBook(log, file, on_change=answers.keep)
     await plans.load(clock.now())
     answers.keep(plans.current)

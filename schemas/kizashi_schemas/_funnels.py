@@ -268,3 +268,7 @@ class FunnelAnswer(Struct, kw_only=True, frozen=True, omit_defaults=True):
     groups: list[FunnelGroup] | None = None
     trend: list[FunnelTrendDay] | None = None
     histogram: FunnelHistogram | None = None
+    recomputing: Annotated[
+        float | None,
+        Meta(description="How much of the log is counted for the plan's funnels, from 0 to 1, while that is not done"),
+    ] = None

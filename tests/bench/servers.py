@@ -27,9 +27,22 @@ class Running:
         self.process, self.port, self.ready_seconds = process, port, ready_seconds
 
     def resident_mb(self) -> float:
-        """Memory of its own that it holds; files that it maps are the system's to take back."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e3
+        """Memory that it and the processes that it made hold; files that they map are the system's to take back.
+
+        What several of them share is divided among them.
+        """
+        return sum(map(_own_kilobytes, _with_children(self.process.pid))) / 1e3
+
+
+def _with_children(process: int) -> Iterator[int]:
+    yield process
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split():
+        yield from _with_children(int(child))
+
+
+def _own_kilobytes(process: int) -> int:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon"))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from kizashi_collector.analysis import Interval, LoggedEvent
-from kizashi_collector.store import EventColumns, LogAnswers, SqliteLog, SummaryReport
+from kizashi_collector.store import EventColumns, InThread, LogAnswers, SqliteLog, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import Plan, load_plan
 from live_collector import until
@@ -45,7 +45,8 @@ class Shop:
         self.now, self.count = NOW, 0
         self.plan: Plan = PLANS[0]
         self.log = SqliteLog(folder)
-        self.answers = LogAnswers(self.log, lambda: self.now)
+        self.thread = InThread(self.log, lambda: self.now)
+        self.answers = LogAnswers(self.log, self.thread)
         self.answers.keep(self.plan)
 
     def event(self, order: str | None, **adjust: object) -> LoggedEvent:
@@ -104,12 +105,11 @@ class Shop:
 
     async def check(self) -> None:
         await until(lambda: self.answers.state().current)
-        current = self.answers._current
-        assert current is not None
+        current = self.thread.current
         for window in self.plan.windows:
             interval = Interval(self.now - parse_duration(window), self.now, self.now)
             for by in [(), ("campaign",)]:
-                kept = current.summary(self.plan, interval, by, moving=False)
+                kept = current.summary(self.plan.id, interval, by, moving=False)
                 assert isinstance(kept, SummaryReport)
                 counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
                 assert msgspec.structs.replace(kept, version=None) == counted
@@ -119,7 +119,7 @@ class Shop:
                     "interval": interval,
                     "by": by,
                 }
-                figures = current.funnel(self.plan, "again", interval, by, "first", moving=False)
+                figures = current.funnel(self.plan.id, "again", interval, by, "first", moving=False)
                 assert figures is not None
                 assert figures.figures == await self.log.read(partial(self.answers._run, **asked, attribution="first"))
 

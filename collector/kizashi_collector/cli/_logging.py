@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import queue
@@ -77,7 +76,6 @@ class _Beside(logging.Handler):
         self._dropped = 0
         self._thread = threading.Thread(target=self._write_forever, name="kizashi-log", daemon=True)
         self._thread.start()
-        atexit.register(self._end)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand the line over."""
@@ -95,9 +93,11 @@ class _Beside(logging.Handler):
                 self._stream.write(line + "\n")
                 self._stream.flush()
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """Write what waits; `logging` itself calls it at the end."""
         self._lines.put(None)
         self._thread.join(_LAST_S)
+        super().close()
 
 
 class FloodGate(logging.Filter):

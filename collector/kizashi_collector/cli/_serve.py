@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import os
 import signal
+import socket
 import sqlite3
 import sys
 from contextlib import AsyncExitStack
@@ -20,7 +21,17 @@ from kizashi_collector.cli._logging import set_up_logging
 from kizashi_collector.cli._settings import SettingsError, add_options, given_keys, resolve
 from kizashi_collector.http import Limits, Metrics, Services, Watch, make_runner, open_file_room
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
-from kizashi_collector.store import SCOPES, KeyRing, LogAnswers, SqliteLog, keep_retention
+from kizashi_collector.store import (
+    SCOPES,
+    Companion,
+    InThread,
+    Keeper,
+    KeyRing,
+    LogAnswers,
+    SqliteLog,
+    accompany,
+    keep_retention,
+)
 from kizashi_schemas import KizashiError, PlanError
 
 __all__ = ["add_serve"]
@@ -57,16 +68,30 @@ def _run(args: argparse.Namespace) -> int:
     # default, takes a seventh of the time; at so many, a collection takes about a millisecond.
     gc.set_threshold(20_000, 20, 20)
     os.umask(0o077)  # the log and the keys are nobody else's business
+    keeper: Keeper | None = None
     try:
         settings = resolve(args)
-        set_up_logging(settings["log_format"], settings["log_level"])
         if args.dev and not _is_loopback(settings["host"]):
             raise SettingsError(f"--dev serves without keys, so --host must be loopback, not {settings['host']}")
-        asyncio.run(_serve(settings, dev=args.dev))
+        clock = Clock()
+        if Keeper.possible:
+            keeper = Keeper(lambda connection: _accompany(connection, settings, clock))
+        set_up_logging(settings["log_format"], settings["log_level"])
+        asyncio.run(_serve(settings, clock, keeper, dev=args.dev))
     except (KizashiError, OSError) as error:
         print(f"kizashi serve: {error}", file=sys.stderr)
         return 1
+    finally:
+        if keeper is not None:
+            keeper.close()
     return 0
+
+
+def _accompany(connection: socket.socket, settings: dict[str, Any], clock: Clock) -> None:
+    """Be a companion, in a process of its own."""
+    set_up_logging(settings["log_format"], settings["log_level"])
+    logging.getLogger("kizashi.clock").disabled = True  # the collector says it already
+    accompany(connection, clock.now)
 
 
 def _is_loopback(host: str) -> bool:
@@ -76,12 +101,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
+async def _serve(settings: dict[str, Any], clock: Clock, keeper: Keeper | None, *, dev: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    clock = Clock()
     metrics = Metrics()
     log = SqliteLog(
         settings["data"],
@@ -91,7 +115,7 @@ async def _serve(settings: dict[str, Any], *, dev: bool) -> None:
     )
     async with AsyncExitStack() as opened:
         opened.push_async_callback(log.close)
-        answers = LogAnswers(log, clock.now)
+        answers = LogAnswers(log, InThread(log, clock.now) if keeper is None else Companion(log, keeper))
         opened.push_async_callback(answers.close)
         plans = PlanBook(log, settings["plan"], on_change=answers.keep)
         await plans.load(clock.now())

@@ -2,6 +2,8 @@
 
 from kizashi_collector.store._answers import LogAnswers
 from kizashi_collector.store._backup import BackupError, BackupManifest, Restored, accept_log, back_up, restore_backup
+from kizashi_collector.store._companion import Companion, Keeper, accompany
+from kizashi_collector.store._current import InThread
 from kizashi_collector.store._deletion import keep_retention, retention_cutoff
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Scope
@@ -43,11 +45,14 @@ __all__ = [
     "BackupManifest",
     "Candidate",
     "CommitReport",
+    "Companion",
     "Erased",
     "EventColumns",
     "FunnelReport",
     "Gone",
+    "InThread",
     "IndexState",
+    "Keeper",
     "Key",
     "KeyRing",
     "Log",
@@ -67,6 +72,7 @@ __all__ = [
     "StoreError",
     "SummaryReport",
     "accept_log",
+    "accompany",
     "back_up",
     "keep_retention",
     "restore_backup",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 from kizashi_collector.analysis import (
     FunnelFigures,
     Interval,
+    RollingFunnels,
     Worth,
     complete_until_of,
     evaluate_funnel,
@@ -24,13 +22,15 @@ from kizashi_collector.store._chunks import (
     DIMENSIONS,
     LogDetails,
     adjusted_among,
+    adjusted_between,
     adjustments,
     events_between,
     last_receipt,
     receipts,
     table_between,
+    tables_between,
 )
-from kizashi_collector.store._current import Current, Unchanged
+from kizashi_collector.store._current import Answer, Asked, FunnelAsked, Kept, SummaryAsked
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
@@ -39,44 +39,38 @@ from kizashi_schemas.plan import Plan
 
 __all__ = ["LogAnswers"]
 
-
-R = TypeVar("R", SummaryReport, FunnelReport)
 T = TypeVar("T")
-# While somebody waits, threads that work on columns, and let go of the interpreter at each of them, get it back sooner.
-_HURRY = 0.00005
 
 
 class LogAnswers:
     """Answers for a SQLite log.
 
-    With a clock, `now` in milliseconds since 1970, the declared summaries are kept current once `keep` was called.
-    What is counted from the log is counted from a snapshot, in a reader's thread.
+    What a plan declares is answered from what is `kept`, if that is given and once `keep` was called. All else is
+    counted from a snapshot of the log, in a reader's thread.
     """
 
-    def __init__(self, log: SqliteLog, now: Callable[[], int] | None = None) -> None:
+    def __init__(self, log: SqliteLog, kept: Kept | None = None) -> None:
         self._log = log
-        self._waiting = 0
-        self._interval = sys.getswitchinterval()
-        self._current: Current | None = None
-        if now is not None:
-            self._current = Current(log, now)
-        # Of its own, so that no long question is in the way.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="kizashi-answer")
+        if kept is not None and not hasattr(kept, "ask"):  # TEMPORARY
+            from kizashi_collector.store._current import InThread
+
+            kept = InThread(log, kept)
+            self._current = kept.current
+        self._kept = kept
 
     def keep(self, plan: Plan | None) -> None:
         """Keep current what a plan declares; see Answers.keep."""
-        if self._current is not None:
-            self._current.keep(plan)
+        if self._kept is not None:
+            self._kept.keep(plan)
 
     def state(self) -> AnswersState:
         """How current they are."""
-        return AnswersState() if self._current is None else self._current.state()
+        return AnswersState() if self._kept is None else self._kept.state()
 
     async def close(self) -> None:
         """Let go of what is kept."""
-        if self._current is not None:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._current.close)
-        self._pool.shutdown()
+        if self._kept is not None:
+            await self._kept.close()
 
     async def summary(
         self,
@@ -89,45 +83,20 @@ class LogAnswers:
         known: str | None = None,
     ) -> T | None:
         """The summary of the interval; see Answers.summary."""
-        found, answer = await self._kept(
-            interval, lambda current: current.summary(plan, interval, by, moving=moving, known=known), then
-        )
-        if found:
-            return answer
+        answer = await self._ask(SummaryAsked(_id(plan), interval, by, then, moving, known))
+        if answer is not None:
+            return cast("T | None", answer.made)
         return await self._log.read(
             lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
         )
 
-    async def _kept(
-        self, interval: Interval, ask: Callable[[Current], R | Unchanged | None], then: Callable[[R], T]
-    ) -> tuple[bool, T | None]:
-        """Ask what is kept, in its thread: whether it has the answer, and what `then` makes of that, if it changed.
-
-        Raises StoreError once the log is damaged.
-        """
-        current, texts = self._current, self._log.texts
-        if current is None:
-            return False, None
+    async def _ask(self, asked: Asked) -> Answer | None:
+        """Ask what is kept. Raises StoreError once the log is damaged."""
+        if self._kept is None:
+            return None
         self._log.refuse_if_damaged()
-        if interval.end != interval.as_of or not texts.sources_are_whole:
-            return False, None
-
-        def answer() -> tuple[bool, T | None]:
-            report = ask(current)
-            if report is None or not texts.sources_are_whole:  # they may have grown beyond the bound meanwhile
-                return False, None
-            return True, None if isinstance(report, Unchanged) else then(report)
-
-        if not self._waiting:
-            self._interval = sys.getswitchinterval()
-            sys.setswitchinterval(_HURRY)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, answer)
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                sys.setswitchinterval(self._interval)
+        whole, interval = self._log.texts.sources_are_whole, asked.interval
+        return await self._kept.ask(asked) if whole and interval.end == interval.as_of else None
 
     def _count(
         self,
@@ -141,10 +110,10 @@ class LogAnswers:
         texts, as_of = self._log.texts, interval.as_of
         worth = Worth(plan, adjustments(connection, as_of))
         if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
-            table = table_between(connection, texts, interval.start, interval.end, patience)
-            adjusted = adjusted_among(connection, texts, worth.adjusted, table)
+            start, end = interval.start, interval.end
+            adjusted = adjusted_between(connection, texts, worth.adjusted, start, end, patience)
             summary = summarize_table(
-                table,
+                tables_between(connection, texts, start, end, patience),
                 texts.codes,
                 plan=plan,
                 worth=worth,
@@ -175,16 +144,18 @@ class LogAnswers:
     ) -> T:
         """A funnel over the interval; see Answers.funnel."""
 
+        recomputing = None
         if name is not None:
-            found, answer = await self._kept(
-                interval, lambda current: current.funnel(plan, name, interval, by, attribution, moving=moving), then
-            )
-            if found:
-                return cast("T", answer)
+            answer = await self._ask(FunnelAsked(_id(plan), name, interval, by, attribution, then, moving))
+            if answer is not None:
+                return cast("T", answer.made)
+            state = self.state()
+            if RollingFunnels.can_keep(funnel) and not state.current and self._kept is not None:
+                recomputing = state.progress
 
         def question(connection: sqlite3.Connection, patience: Patience) -> T:
             figures = self._run(connection, patience, plan, funnel, interval, by, attribution)
-            return then(FunnelReport(figures, interval))
+            return then(FunnelReport(figures, interval, recomputing))
 
         return await self._log.read(question)
 
@@ -208,7 +179,9 @@ class LogAnswers:
             return evaluate_funnel(
                 events, funnel, interval, worth=worth, zone=zone, by=by, attribution=attribution, check=patience
             )
-        table = table_between(connection, texts, since, as_of, patience, names=_names(funnel))
+        table = table_between(
+            connection, texts, since, as_of, patience, names=_names(funnel), columns=_columns(funnel, by, plan)
+        )
         return evaluate_table_funnel(
             table,
             texts.codes,
@@ -238,5 +211,18 @@ def _names(funnel: Funnel) -> set[str] | None:
     return None if funnel.order == "strict" or "*" in names else names
 
 
+def _columns(funnel: Funnel, by: tuple[str, ...], plan: Plan | None) -> set[str]:
+    """What is to be known of each event beside its name, time and actor."""
+    names = _names(funnel)
+    rules = {} if plan is None else plan.events
+    carries = any(rule.value == "event" for name, rule in rules.items() if names is None or name in names)
+    columns = {"value", "currency"} if carries else set()
+    return columns | {"source"} if by or any(condition.where for condition in _conditions(funnel)) else columns
+
+
 def _conditions(funnel: Funnel) -> list[Step | Exclusion]:
     return [*funnel.normal_steps, *funnel.exclude]
+
+
+def _id(plan: Plan | None) -> str | None:
+    return None if plan is None else plan.id

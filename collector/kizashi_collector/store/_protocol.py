@@ -192,19 +192,25 @@ class SummaryReport(Struct, frozen=True):
 
 
 class FunnelReport(Struct, frozen=True):
-    """A funnel's figures, and the interval that they count."""
+    """A funnel's figures, and the interval that they count.
+
+    `recomputing` is set where the plan's answers are being counted anew, and this one came from the log meanwhile: how
+    far that is, from 0 to 1.
+    """
 
     figures: FunnelFigures
     interval: Interval
+    recomputing: float | None = None
 
 
 class AnswersState(Struct, frozen=True):
-    """Whether the plan's answers are kept current, how many events are held in memory for them, how many are stored
-    and not counted yet, how many seconds it took to count them from the log, and how complete the recent past is; None
-    where that is not known.
+    """Whether the plan's answers are kept current, and if not, how much of the log has been counted for that, from 0 to
+    1; how many events are held in memory for them, how many are stored and not counted yet, how many seconds it took to
+    count them from the log, and how complete the recent past is; None where that is not known.
     """
 
     current: bool = False
+    progress: float = 0.0
     events: int = 0
     backlog: int = 0
     build_seconds: float | None = None

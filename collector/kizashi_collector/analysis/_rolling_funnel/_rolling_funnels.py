@@ -52,6 +52,11 @@ class RollingFunnels:
         self._waiting: set[int] = set()
         rolling.followers.append(self)
 
+    @staticmethod
+    def can_keep(funnel: Funnel) -> bool:
+        """Whether a funnel is of the kind that is kept."""
+        return is_usual(funnel)
+
     def keeps(self, name: str, length: int, by: tuple[str, ...], attribution: str = "first") -> bool:
         """Whether the figures of this funnel, window and breakdown are kept, and are there by now."""
         return (

@@ -49,6 +49,11 @@ _OF_MOMENT: tuple[tuple[str, str, Callable[[Moment], float | None]], ...] = (
         lambda now: _seconds(now.complete_until),
     ),
     ("kizashi_current", "1 while the declared answers are kept current", lambda now: now.answers.current),
+    (
+        "kizashi_current_progress",
+        "How much of the log has been counted for the declared answers, from 0 to 1",
+        lambda now: now.answers.progress,
+    ),
     ("kizashi_current_events", "Events in memory, for the declared answers", lambda now: now.answers.events),
     ("kizashi_current_backlog", "Stored events that the declared answers lack", lambda now: now.answers.backlog),
     (

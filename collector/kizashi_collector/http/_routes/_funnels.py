@@ -70,7 +70,7 @@ async def get_funnel(request: web.Request) -> web.Response:
         query.interval(),
         by,
         attribution,
-        lambda report: _written(report, funnel, by, plan, style, name),
+        _write(plan, funnel, by, style, name),
         name=name,
         moving=query.moving,
     )
@@ -91,7 +91,7 @@ async def post_funnel(request: web.Request) -> web.Response:
     plan = services.plans.current
     style = query.money()
     written = await services.answers.funnel(
-        plan, asked, interval, by, asked.attribution, lambda report: _written(report, asked, by, plan, style, None)
+        plan, asked, interval, by, asked.attribution, _write(plan, asked, by, style, None)
     )
     return respond(written, "application/json", _NO_STORE)
 
@@ -107,39 +107,55 @@ async def _read(request: web.Request) -> FunnelRequest:
         raise ProblemError(400, "undecodable", f"the body cannot be decoded: {error}") from None
 
 
-def _written(
-    report: FunnelReport, funnel: Funnel, by: tuple[str, ...], plan: Plan | None, style: Style, name: str | None
-) -> bytes:
-    """The answer as JSON; in the thread that counted it."""
-    figures, interval = report.figures, report.interval
-    names = [step.event for step in funnel.normal_steps]
+class _Write(msgspec.Struct, frozen=True):
+    """Writes the answer as JSON, wherever it was counted: under the plan with an id and a currency."""
 
-    def steps(rows: list[StepFigures]) -> list[FunnelStep]:
-        return [_step(event, row, style) for event, row in zip(names, rows, strict=True)]
+    plan: str | None
+    currency: str | None
+    funnel: Funnel
+    by: tuple[str, ...]
+    style: Style
+    name: str | None
 
-    answer = FunnelAnswer(
-        name=name,
-        steps=steps(figures.steps),
-        groups=None
-        if figures.groups is None
-        else [
-            FunnelGroup(key=dict(zip(by, group.key, strict=True)), steps=steps(group.steps)) for group in figures.groups
-        ],
-        trend=None
-        if figures.trend is None
-        else [
-            FunnelTrendDay(day=day.day.isoformat(), entered=day.entered, completed=day.completed, rate=day.rate)
-            for day in figures.trend
-        ],
-        histogram=_histogram(figures, funnel),
-        from_=format_time(interval.start),
-        to=format_time(interval.end),
-        as_of=format_time(interval.as_of),
-        currency=None if plan is None else plan.currency,
-        plan=None if plan is None else plan.id,
-        dialect=FunnelDialect(order=funnel.order, entry=funnel.entry, exclusion=funnel.normal_exclusion),
-    )
-    return msgspec.json.encode(answer)
+    def __call__(self, report: FunnelReport) -> bytes:
+        """The answer."""
+        figures, interval, funnel = report.figures, report.interval, self.funnel
+        names = [step.event for step in funnel.normal_steps]
+
+        def steps(rows: list[StepFigures]) -> list[FunnelStep]:
+            return [_step(event, row, self.style) for event, row in zip(names, rows, strict=True)]
+
+        answer = FunnelAnswer(
+            name=self.name,
+            steps=steps(figures.steps),
+            groups=None
+            if figures.groups is None
+            else [
+                FunnelGroup(key=dict(zip(self.by, group.key, strict=True)), steps=steps(group.steps))
+                for group in figures.groups
+            ],
+            trend=None
+            if figures.trend is None
+            else [
+                FunnelTrendDay(day=day.day.isoformat(), entered=day.entered, completed=day.completed, rate=day.rate)
+                for day in figures.trend
+            ],
+            histogram=_histogram(figures, funnel),
+            from_=format_time(interval.start),
+            to=format_time(interval.end),
+            as_of=format_time(interval.as_of),
+            currency=self.currency,
+            plan=self.plan,
+            recomputing=report.recomputing,
+            dialect=FunnelDialect(order=funnel.order, entry=funnel.entry, exclusion=funnel.normal_exclusion),
+        )
+        return msgspec.json.encode(answer)
+
+
+def _write(plan: Plan | None, funnel: Funnel, by: tuple[str, ...], style: Style, name: str | None) -> _Write:
+    if plan is None:
+        return _Write(None, None, funnel, by, style, name)
+    return _Write(plan.id, plan.currency, funnel, by, style, name)
 
 
 def _step(event: str, row: StepFigures, style: Style) -> FunnelStep:

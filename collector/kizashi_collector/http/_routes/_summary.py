@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -56,23 +57,17 @@ async def get_summary(request: web.Request) -> web.Response:
     cursor = _read_cursor(query.get("cursor"), question, by)
     interval = query.interval() if cursor is None else _interval(cursor, services.clock.now())
 
-    def write(report: SummaryReport) -> _Written:
-        """Write the page that was asked for; in the thread that counted it."""
-        interval = report.interval
-        rows = report.summary.rows
-        if cursor is not None:
-            rows = [row for row in rows if row.key > cursor.key]
-
-        def after(key: tuple[str, ...]) -> str:
-            return _Cursor(interval.start, interval.end, interval.as_of, question, key).text()
-
-        writer = Writer(report, plan, interval, by, style, MAX_ANSWER_BYTES)
-        page = writer.csv(rows, raw=raw) if as_csv else writer.json(rows, after)
-        numbers = question.encode() + (query.get("cursor") or "").encode() + page.numbers
-        tag = f'W/"{hashlib.sha256(numbers).hexdigest()[:32]}"'
-        next_cursor = None if page.last_key is None else after(page.last_key)
-        return _Written(report, page.body, tag, next_cursor)
-
+    write = _Write(
+        plan=None if plan is None else plan.id,
+        no_final=plan is None or not plan.finals,
+        question=question,
+        by=by,
+        style=style,
+        as_csv=as_csv,
+        raw=raw,
+        cursor=query.get("cursor") or "",
+        after=None if cursor is None else cursor.key,
+    )
     held = _held(request)
     of_tags = {tag: services.tags.version(f"{question} {tag}") for tag in held} if cursor is None else {}
     known = next(((tag, version) for tag, version in of_tags.items() if version is not None), None)
@@ -86,10 +81,10 @@ async def get_summary(request: web.Request) -> web.Response:
     )
     if written is None:
         return _not_modified(f"W/{known[0] if known is not None else ''}")
-    services.metrics.complete(written.report.complete_until)
+    services.metrics.complete(written.complete_until)
     tag = written.tag
     if cursor is None and written.next_cursor is None:
-        services.tags.note(f"{question} {tag.removeprefix('W/')}", written.report.version)
+        services.tags.note(f"{question} {tag.removeprefix('W/')}", written.version)
     if tag.removeprefix("W/") in held or "*" in held:
         return _not_modified(tag, written.next_cursor)
     headers = _headers(tag, written.next_cursor)
@@ -97,12 +92,45 @@ async def get_summary(request: web.Request) -> web.Response:
 
 
 class _Written(msgspec.Struct, frozen=True):
-    """A page as bytes, its tag, and the cursor of the next one, if there is any."""
+    """A page as bytes, its tag, the cursor of the next one, if there is any, and what the report says beside it."""
 
-    report: SummaryReport
     body: bytes
     tag: str
     next_cursor: str | None
+    complete_until: int | None
+    version: str | None
+
+
+class _Write(msgspec.Struct, frozen=True, kw_only=True):
+    """Writes the page that was asked for, wherever it was counted: under the plan with an id, after a key."""
+
+    plan: str | None
+    no_final: bool
+    question: str
+    by: tuple[str, ...]
+    style: Literal["number", "string"]
+    as_csv: bool
+    raw: bool
+    cursor: str
+    after: tuple[str, ...] | None
+
+    def __call__(self, report: SummaryReport) -> _Written:
+        """The page."""
+        rows = report.summary.rows
+        if self.after is not None:
+            rows = [row for row in rows if row.key > self.after]
+        reason: Literal["no_plan", "recomputing"] = "no_plan" if self.no_final else "recomputing"
+        interval = report.interval
+
+        def cursor(key: tuple[str, ...]) -> str:
+            return _Cursor(interval.start, interval.end, interval.as_of, self.question, key).text()
+
+        writer = Writer(report, self.plan, reason, interval, self.by, self.style, MAX_ANSWER_BYTES)
+        page = writer.csv(rows, raw=self.raw) if self.as_csv else writer.json(rows, cursor)
+        numbers = self.question.encode() + self.cursor.encode() + page.numbers
+        tag = f'W/"{hashlib.sha256(numbers).hexdigest()[:32]}"'
+        next_cursor = None if page.last_key is None else cursor(page.last_key)
+        return _Written(page.body, tag, next_cursor, report.complete_until, report.version)
 
 
 def _headers(tag: str, next_cursor: str | None) -> dict[str, str]:

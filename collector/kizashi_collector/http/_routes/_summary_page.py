@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,12 +14,9 @@ from kizashi_collector.analysis import Figures, Interval
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._respond import NULL, money, money_text
 from kizashi_collector.store import SummaryReport
-from kizashi_schemas import EventStats, SummaryAnswer, SummaryRow, SummaryTotal, format_time
-from kizashi_schemas.plan import Plan
+from kizashi_schemas import MICROS, EventStats, SummaryAnswer, SummaryRow, SummaryTotal, format_time
 
 __all__ = ["Page", "Writer"]
-
-T = TypeVar("T", bound=SummaryTotal)
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -43,13 +40,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class Writer:
     """Writes the rows of a report down, as many as fit into `limit` bytes, and at least one.
 
-    Raises ProblemError where even one row is larger: then there are too many event names for an answer.
+    `plan` is the id of the plan in force, and `reason` why no row is ready. Raises ProblemError where even one row is
+    larger: then there are too many event names for an answer.
     """
 
     def __init__(
         self,
         report: SummaryReport,
-        plan: Plan | None,
+        plan: str | None,
+        reason: Literal["no_plan", "recomputing"],
         interval: Interval,
         by: tuple[str, ...],
         style: Literal["number", "string"],
@@ -62,20 +61,12 @@ class Writer:
         self._style: Literal["number", "string"] = style
         self._limit = limit
         self._names = list(report.summary.total.events)
-        self._reason: Literal["no_plan", "recomputing"] = (
-            "recomputing" if plan is not None and plan.finals else "no_plan"
-        )
+        self._reason: Literal["no_plan", "recomputing"] = reason
 
     def json(self, rows: Sequence[Figures], cursor: Callable[[tuple[str, ...]], str]) -> Page:
         """A page as a SummaryAnswer; `cursor` makes the text that asks for the rows after a key."""
-        total = msgspec.json.encode(self._figures(SummaryTotal, self._report.summary.total, {}))
-        parts = self._fitting(
-            len(total),
-            (
-                msgspec.json.encode(self._figures(SummaryRow, row, dict(zip(self._by, row.key, strict=False))))
-                for row in rows
-            ),
-        )
+        [total] = self._encoded([self._report.summary.total], ())
+        parts = self._fitting(len(total), self._encoded(rows, self._by))
         last_key = rows[len(parts) - 1].key if len(parts) < len(rows) else None
         envelope = self._envelope(None if last_key is None else cursor(last_key))
         # Rows and total are encoded once, and set into the envelope where it has stand-ins for them.
@@ -119,7 +110,7 @@ class Writer:
                 from_=format_time(self._interval.start),
                 to=format_time(self._interval.end),
                 currency=self._report.summary.currency,
-                plan=None if self._plan is None else self._plan.id,
+                plan=self._plan,
                 complete_until=None if until is None else format_time(until),
                 late_events_applied=self._report.summary.late_events,
                 rows=[],
@@ -128,22 +119,46 @@ class Writer:
             )
         )
 
-    def _figures(self, kind: type[T], row: Figures, key: dict[str, str]) -> T:
-        return kind(
-            key=key,
-            actors=row.actors,
-            events={
-                name: EventStats(count=event.count, actors=event.actors, value=money(event.value, self._style))
-                for name, event in row.events.items()
-            },
-            final_value=money(row.final_value, self._style),
-            declared_value=money(row.declared_value, self._style),
-            brought_value=NULL,
-            expected_value=NULL,
-            low=NULL,
-            high=NULL,
-            reason=self._reason,
-            bid_value=NULL,
+    def _encoded(self, rows: Sequence[Figures], by: tuple[str, ...]) -> Iterator[bytes]:
+        """Rows as JSON. All numbers are encoded at once, and set into copies of what a row is but for its numbers."""
+        form, amount = self._form(by), self._amount
+        numbers: list[int | msgspec.Raw | None] = []
+        for row in rows:
+            numbers.append(row.actors)
+            for event in row.events.values():
+                numbers += (event.count, event.actors, amount(event.value))
+            numbers += (amount(row.final_value), amount(row.declared_value))
+        texts = msgspec.json.encode(numbers)[1:-1].split(b",")
+        width = len(texts) // len(rows) if rows else 0
+        for at, row in enumerate(rows):
+            key = [msgspec.json.encode(value) for value in row.key]
+            yield form % (*key, *texts[at * width : (at + 1) * width])
+
+    def _amount(self, amount: int | None) -> int | msgspec.Raw | None:
+        if self._style == "string":
+            return money(amount, "string")
+        if not amount:  # most events carry nothing
+            return amount
+        # Nearly all others are whole.
+        whole, part = divmod(amount, MICROS)
+        return money(amount, "number") if part else whole
+
+    def _form(self, by: tuple[str, ...]) -> bytes:
+        """A row with a place for each part of its key, and for each number, in their order."""
+        return msgspec.json.encode(
+            SummaryRow(
+                key=dict.fromkeys(by, _PLACE),
+                actors=_PLACE,
+                events={name: EventStats(count=_PLACE, actors=_PLACE, value=_PLACE) for name in self._names},
+                final_value=_PLACE,
+                declared_value=_PLACE,
+                brought_value=NULL,
+                expected_value=NULL,
+                low=NULL,
+                high=NULL,
+                reason=self._reason,
+                bid_value=NULL,
+            )
         )
 
     def _cells(self, row: Figures, raw: bool) -> list[str | int]:
@@ -169,6 +184,8 @@ _STAND_IN = SummaryTotal(
     high=NULL,
     bid_value=NULL,
 )
+# Names of events and of fields have no sign that means something in a form.
+_PLACE: Any = msgspec.Raw(b"%b")
 _NO_ROWS = b'"rows":[]'
 _NO_TOTAL = b'"total":' + msgspec.json.encode(_STAND_IN)
 # More than the answer takes beside rows and total, a cursor of long keys included.

@@ -26,6 +26,7 @@ MOST_SOURCES = 500_000
 _MOST_SHAPES, _MOST_REMEMBERED = 200, 200_000
 _MOST_SOURCE_BYTES = 64 * 1024 * 1024
 _NAMES, _CURRENCIES, _SOURCES, _ACTORS = 0, 1, 2, 3
+_COPIED = (_NAMES, _CURRENCIES, _SOURCES)
 _FEW = "SELECT kind, number, text FROM texts WHERE kind < ? ORDER BY kind, number"
 _MANY = "SELECT number, text FROM texts WHERE kind = ? ORDER BY number"
 _decode = msgspec.json.Decoder(dict[str, str]).decode
@@ -36,9 +37,10 @@ class Texts:
     """Numbers for texts. Number 0 stands for none.
 
     What is added belongs to the transaction that `save` is called in; if that fails, it is saved with the next one.
+    Without a connection it begins empty, as a copy in another process that `grow` keeps up; a copy has no actors.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection | None) -> None:
         self._texts: tuple[list[str], ...] = ([""], [""], [""], [""])
         self._numbers: tuple[dict[str, int], ...] = ({}, {}, {}, {})
         self._source_bytes = 0
@@ -47,6 +49,9 @@ class Texts:
         self._remembered = 0
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._unsaved: list[tuple[int, int, str]] = []
+        self._free: list[int] = []
+        if connection is None:
+            return
         for kind, number, text in connection.execute(_FEW, (_ACTORS,)):
             self._place(kind, number, text)
         actors = connection.execute(_MANY, (_ACTORS,)).fetchall()
@@ -57,6 +62,16 @@ class Texts:
             numbers[text] = number
         # Numbers of actors that are gone are given again after a start, when nobody reads anything from before.
         self._free = [number for number, text in enumerate(texts) if number and not text]
+
+    def since(self, known: Sequence[int]) -> list[list[str]]:
+        """The names, currencies and sources beyond the first so many of each that a copy has."""
+        return [self._texts[kind][known[kind] :] for kind in _COPIED]
+
+    def grow(self, more: Sequence[Sequence[str]]) -> None:
+        """Add to a copy what `since` told."""
+        for kind, texts in zip(_COPIED, more, strict=True):
+            for text in texts:
+                self._place(kind, len(self._texts[kind]), text)
 
     def _place(self, kind: int, number: int, text: str) -> None:
         self._texts[kind].append(text)

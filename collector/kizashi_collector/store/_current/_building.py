@@ -42,8 +42,15 @@ def begin(texts: Texts, view: View) -> Begun:
         connection.execute("ROLLBACK")
 
 
-def read_in(texts: Texts, view: View, begun: Begun, stopped: Callable[[], bool]) -> None:
-    """Count it into the view; given up once `stopped` says so."""
+def read_in(
+    texts: Texts,
+    view: View,
+    begun: Begun,
+    stopped: Callable[[], bool],
+    progress: Callable[[float], None] = lambda _: None,
+) -> None:
+    """Count it into the view; given up once `stopped` says so. `progress` is told how much is done, from 0 to 1."""
+    total, done = sum(count for _, count, _ in begun.chunks), 0
     if begun.last_receipt is not None:
         view.arrivals.add(np.array([begun.last_receipt]), np.array([begun.last_receipt]))
     waiting: list[Arrived] = []
@@ -55,6 +62,8 @@ def read_in(texts: Texts, view: View, begun: Begun, stopped: Callable[[], bool])
         events += len(part.events)
         if events >= _AT_ONCE:
             view.add(waiting)
+            done += events
+            progress(done / total)
             waiting, events = [], 0
     if waiting:
         view.add(waiting)

@@ -9,17 +9,17 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from kizashi_collector.analysis import Interval
-from kizashi_collector.store._chunks import Change, Stored
+from kizashi_collector.store._chunks import Texts
 from kizashi_collector.store._current._building import begin, read_in
-from kizashi_collector.store._current._view import Arrived, Unchanged, View
-from kizashi_collector.store._log import SqliteLog
+from kizashi_collector.store._current._view import Told, Unchanged, View
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Current"]
+__all__ = ["Current", "Source"]
 
 T = TypeVar("T")
 _log = logging.getLogger("kizashi.store")
@@ -34,17 +34,34 @@ _AGAIN_SECONDS = 60.0
 _FORGETTABLE = 1_000_000
 
 
+class Source(Protocol):
+    """The log, as far as it is needed here: its file, its texts, and the moments between its transactions."""
+
+    @property
+    def path(self) -> Path:
+        """The database."""
+
+    @property
+    def texts(self) -> Texts:
+        """What the numbers in it stand for."""
+
+    def between(self, do: Callable[[], None]) -> None:
+        """Have something done soon, in any thread, between two transactions as they are told."""
+
+
 class Current:
     """The answers that a plan declares, from a view that the log's writer feeds.
 
-    The writer tells what each transaction changed after the commit and before anybody else is told, so that whoever
+    The writer has it `told` what each transaction changed after the commit and before anybody else is, so that whoever
     asks later finds it in the view's queue at least; who asks counts the queue first. `keep` asks for a plan's answers.
-    Until a view is built, and where something else is asked than what is kept, there is no answer here.
+    Until a view is built, and where something else is asked than what is kept, there is no answer here. `on_news` is
+    called once a second, and when a view came.
     """
 
-    def __init__(self, log: SqliteLog, now: Callable[[], int]) -> None:
+    def __init__(self, log: Source, now: Callable[[], int], on_news: Callable[[], None] = lambda: None) -> None:
         self._log = log
         self._now = now
+        self._on_news = on_news
         self._signal = threading.Event()
         self._closed = threading.Event()
         # Whoever wants the lock waits for it alone: nobody who just had it takes it again before.
@@ -55,11 +72,11 @@ class Current:
         self._told: tuple[View, ...] = ()
         self._telling = threading.Lock()
         self._wanted: tuple[Plan | None] | None = None
-        self._not_before = 0.0
+        self._not_before = self._next_news = 0.0
         self._build_seconds: float | None = None
+        self._progress = 0.0
         self._connection = self._open()
         self._thread: threading.Thread | None = None
-        log.listen(self._changed)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._log.path, check_same_thread=False, isolation_level=None)
@@ -77,11 +94,12 @@ class Current:
         self._signal.set()
 
     def summary(
-        self, plan: Plan | None, interval: Interval, by: tuple[str, ...], *, moving: bool, known: str | None = None
+        self, plan: str | None, interval: Interval, by: tuple[str, ...], *, moving: bool, known: str | None = None
     ) -> SummaryReport | Unchanged | None:
         """The summary of an interval that ends at its as_of, if it is kept; see Answers.summary. May take some 20 ms.
 
-        Where another was asked a moment later and answered before, a moving one ends at that later instant.
+        `plan` is the id of the plan that it is asked under. Where another was asked a moment later and answered before,
+        a moving one ends at that later instant.
         """
 
         def ask() -> Callable[[], SummaryReport] | Unchanged | None:
@@ -92,7 +110,7 @@ class Current:
         return found if found is None or isinstance(found, Unchanged) else found()
 
     def funnel(
-        self, plan: Plan | None, name: str, interval: Interval, by: tuple[str, ...], attribution: str, *, moving: bool
+        self, plan: str | None, name: str, interval: Interval, by: tuple[str, ...], attribution: str, *, moving: bool
     ) -> FunnelReport | None:
         """A funnel of the plan over an interval that ends at its as_of, if it is kept; as `summary`."""
 
@@ -117,27 +135,34 @@ class Current:
         self._hold(self._drop)
         self._connection.close()
 
-    # -- in the writer's thread ---------------------------------------------------------------------------------------
+    # -- for whoever is told by the writer ----------------------------------------------------------------------------
 
-    def _changed(self, change: Change) -> None:
-        """Tell the views. Never raises."""
+    def told(self, told: Told, *, later: bool = True) -> None:
+        """Tell the views what a transaction changed. It is counted in the thread, or, if not `later`, by `catch_up`."""
         views = self._told
         if not views:
             return
-        try:
-            told = Arrived.of(change) if isinstance(change, Stored) else change
-            for view in views:
-                view.tell(told)
-        except Exception:  # noqa: BLE001  # it is logged, and the events are stored
-            _log.exception("what is kept current misses a change; it is built anew")
-            self._view = None
-            for view in views:
-                self._tell_no_more(view)
-            return
-        self._signal.set()
+        for view in views:
+            view.tell(told)
+        if later:
+            self._signal.set()
         current = self._view
         if current is not None and current.backlog > _BACKLOG:
             self._hold(lambda: self._count(len(current.queue)))
+
+    def catch_up(self) -> bool:
+        """Count some of what was told; whether more is left."""
+        view = self._view
+        if view is None or not view.queue:
+            return False
+        self._hold(lambda: self._count(1))
+        return bool(view.queue) and self._view is view
+
+    def missed(self) -> None:
+        """Something was not told: what there is serves no more, and is built anew."""
+        views, self._view = self._told, None
+        for view in views:
+            self._tell_no_more(view)
 
     def _tell_no_more(self, view: View | None) -> None:
         with self._telling:
@@ -163,10 +188,11 @@ class Current:
         view, self._view = self._view, None
         self._tell_no_more(view)
 
-    def _ready(self, plan: Plan | None, as_of: int, *, moving: bool) -> tuple[View | None, int]:
+    def _ready(self, plan: str | None, as_of: int, *, moving: bool) -> tuple[View | None, int]:
         """The view to answer from, all that was acknowledged counted, if there is one; and the instant to answer at."""
         view = self._view
-        if view is None or not _same(view.plan, plan):
+        plan = getattr(plan, "id", plan)  # TEMPORARY
+        if view is None or _id(view.plan) != plan:
             return None, as_of
         self._count(len(view.queue))
         now = self._now()
@@ -194,9 +220,11 @@ class Current:
     def _state(self) -> AnswersState:
         view = self._view
         if view is None:
-            return AnswersState(build_seconds=self._build_seconds)
+            return AnswersState(progress=self._progress, build_seconds=self._build_seconds)
+        current = self._wanted is not None and _id(view.plan) == _id(self._wanted[0])
         return AnswersState(
-            current=self._wanted is not None and _same(view.plan, self._wanted[0]),
+            current=current,
+            progress=1.0 if current else self._progress,
             events=view.rolling.held.count,
             backlog=view.backlog,
             build_seconds=self._build_seconds,
@@ -218,6 +246,9 @@ class Current:
             due = self._hold(self._tick)
             if due and time.monotonic() >= self._not_before:
                 self._build()
+                self._tell_news()
+            elif time.monotonic() >= self._next_news:
+                self._tell_news()
 
     def _tick(self) -> bool:
         """Count what is there; whether a view is to be built."""
@@ -230,7 +261,9 @@ class Current:
             self._signal.set()
         view.arrivals.move_on(self._now())
         behind = view.rolling.behind
-        return not _same(view.plan, self._wanted[0]) or (behind > _FORGETTABLE and 2 * behind > view.rolling.held.count)
+        return _id(view.plan) != _id(self._wanted[0]) or (
+            behind > _FORGETTABLE and 2 * behind > view.rolling.held.count
+        )
 
     def _build(self) -> None:
         """Build a view from the log, beside the one that there is, and put it in its place."""
@@ -238,12 +271,13 @@ class Current:
             return
         began = time.perf_counter()
         view = None
+        self._progress = 0.0
         try:
             with closing(self._open()) as connection:
                 view = View(self._wanted[0], self._log.texts, self._now(), connection)
                 if not self._begun(connection, view):
                     return
-                read_in(self._log.texts, view, begin(self._log.texts, view), self._closed.is_set)
+                read_in(self._log.texts, view, begin(self._log.texts, view), self._closed.is_set, self._got_on)
                 while view.backlog > _AT_ONCE and not self._closed.is_set():
                     view.advance(self._now())
                     view.count(_AT_ONCE)
@@ -257,6 +291,15 @@ class Current:
         finally:
             if self._view is not view:
                 self._tell_no_more(view)
+
+    def _got_on(self, progress: float) -> None:
+        self._progress = progress
+        if time.monotonic() >= self._next_news:
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        self._next_news = time.monotonic() + _TICK_SECONDS
+        self._on_news()
 
     def _begun(self, connection: sqlite3.Connection, view: View) -> bool:
         """Begin a snapshot between two transactions: all before is in it, and of all after the view is told."""
@@ -287,5 +330,5 @@ class Current:
         self._count(len(view.queue))
 
 
-def _same(one: Plan | None, other: Plan | None) -> bool:
-    return (None if one is None else one.id) == (None if other is None else other.id)
+def _id(plan: Plan | None) -> str | None:
+    return None if plan is None else plan.id

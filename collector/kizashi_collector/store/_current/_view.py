@@ -20,13 +20,13 @@ from kizashi_collector.analysis import (
     RollingSummaries,
     freshness_start,
 )
-from kizashi_collector.store._chunks import Stored, Texts, ids_at, last_number, last_receipt, receipts
+from kizashi_collector.store._chunks import Change, Stored, Texts, ids_at, last_number, last_receipt, receipts
 from kizashi_collector.store._current._adjusted import Adjusted
 from kizashi_collector.store._protocol import FunnelReport, Gone, Lapsed, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan
 
-__all__ = ["Arrived", "Told", "Unchanged", "View"]
+__all__ = ["Arrived", "Told", "Unchanged", "View", "told_of"]
 
 
 class Arrived(Struct, frozen=True, eq=False):
@@ -61,6 +61,11 @@ class Arrived(Struct, frozen=True, eq=False):
 
 Told = Arrived | Gone | Lapsed
 """What a view is told of a transaction."""
+
+
+def told_of(change: Change) -> Told:
+    """What of a change is to be counted."""
+    return Arrived.of(change) if isinstance(change, Stored) else change
 
 
 class Unchanged(Struct, frozen=True):

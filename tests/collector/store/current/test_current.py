@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kizashi_collector.analysis import Interval, LoggedEvent
-from kizashi_collector.store import EventColumns, LogAnswers, SqliteLog, StoreError, SummaryReport
+from kizashi_collector.store import EventColumns, InThread, LogAnswers, SqliteLog, StoreError, SummaryReport
 from kizashi_collector.store._current._view import View
 from kizashi_schemas.plan import load_plan
 from live_collector import until
@@ -27,7 +27,8 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         self.now, self.count = NOW, 0
         self.log = SqliteLog(folder)
-        self.answers = LogAnswers(self.log, lambda: self.now)
+        self.thread = InThread(self.log, lambda: self.now)
+        self.answers = LogAnswers(self.log, self.thread)
 
     async def store(self, count: int = 1) -> None:
         events = [
@@ -51,9 +52,7 @@ class Kept:
 
     def kept(self) -> SummaryReport | None:
         """The answer, if it is kept."""
-        current = self.answers._current
-        assert current is not None
-        report = current.summary(PLAN, Interval(self.now - HOUR, self.now, self.now), (), moving=True)
+        report = self.thread.current.summary(PLAN.id, Interval(self.now - HOUR, self.now, self.now), (), moving=True)
         assert report is None or isinstance(report, SummaryReport)
         return report
 
@@ -152,9 +151,7 @@ async def test_what_was_received_since_the_question_came_is_in_its_answer(kept: 
     asked = Interval(kept.now - HOUR, kept.now, kept.now)
     kept.now += 20
     await kept.store()
-    current = kept.answers._current
-    assert current is not None
-    report = current.summary(PLAN, asked, (), moving=True)
+    report = kept.thread.current.summary(PLAN.id, asked, (), moving=True)
     assert isinstance(report, SummaryReport)
     assert report.interval.as_of == kept.now
     assert report.summary.total.events["mv_view"].count == 1

@@ -1,0 +1,71 @@
+"""What is kept current, in threads of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from kizashi_collector.store._chunks import Change
+from kizashi_collector.store._current._asked import Answer, Asked, answer_of
+from kizashi_collector.store._current._current import Current
+from kizashi_collector.store._current._view import told_of
+from kizashi_collector.store._log import SqliteLog
+from kizashi_collector.store._protocol import AnswersState
+from kizashi_schemas.plan import Plan
+
+__all__ = ["InThread"]
+
+_log = logging.getLogger("kizashi.store")
+# While somebody waits, threads that work on columns, and let go of the interpreter at each of them, get it back sooner.
+_HURRY = 0.00005
+
+
+class InThread:
+    """Keeps a plan's answers in a thread of this process, at the time that `now` tells; see Kept."""
+
+    def __init__(self, log: SqliteLog, now: Callable[[], int]) -> None:
+        self.current = Current(log, now)
+        self._texts = log.texts
+        self._waiting = 0
+        self._interval = sys.getswitchinterval()
+        # Of its own, so that no long question is in the way.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="kizashi-answer")
+        log.listen(self._changed)
+
+    def _changed(self, change: Change) -> None:
+        try:
+            self.current.told(told_of(change))
+        except Exception:  # noqa: BLE001  # it is logged, and the events are stored
+            _log.exception("what is kept current misses a change; it is built anew")
+            self.current.missed()
+
+    def keep(self, plan: Plan | None) -> None:
+        """Keep this plan's answers from now on."""
+        self.current.keep(plan)
+
+    async def ask(self, asked: Asked) -> Answer | None:
+        """The answer, if it is kept."""
+        if not self._waiting:
+            self._interval = sys.getswitchinterval()
+            sys.setswitchinterval(_HURRY)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, answer_of, asked, self.current, self._texts
+            )
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                sys.setswitchinterval(self._interval)
+
+    def state(self) -> AnswersState:
+        """How things are."""
+        return self.current.state()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self.current.close)
+        self._pool.shutdown()
