@@ -16,7 +16,7 @@ import msgspec
 
 from kizashi_schemas._currencies import MINOR_UNITS
 from kizashi_schemas._errors import FunnelError, MoneyError, PlanError
-from kizashi_schemas._funnels import Funnel, check_funnel, check_keys
+from kizashi_schemas._funnels import MAX_STEPS, Funnel, check_funnel, check_keys
 from kizashi_schemas._money import MICROS, Micros, parse_money
 from kizashi_schemas._plan_checks import Checks, is_number
 from kizashi_schemas._plan_document import dotted, read_toml, reduced, shown
@@ -243,6 +243,8 @@ class _Loader(Checks):
                     self.wrong("values.ladder", f"{shown(step)} is final; a ladder holds the steps before")
             if len(set(ladder)) != len(ladder):
                 self.wrong("values.ladder", "names a step twice; each has one place")
+            if len(ladder) > MAX_STEPS:
+                self.wrong("values.ladder", f"{len(ladder)} steps given; name at most {MAX_STEPS}")
         else:
             ladder = _default_ladder(events, funnels, finals)
         raw = {key: value for key, value in table.items() if key in ("credit", "min_effective_conversions")}

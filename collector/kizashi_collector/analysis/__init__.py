@@ -12,6 +12,18 @@ from kizashi_collector.analysis._funnel import (
     evaluate_funnel,
 )
 from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WINDOW, IntervalError, resolve_interval
+from kizashi_collector.analysis._journeys import (
+    CONVERTED,
+    RETRACTED,
+    UNENDED,
+    ActorJourney,
+    Journey,
+    Journeys,
+    Ladder,
+    actor_journeys,
+    find_journeys,
+    walk_journeys,
+)
 from kizashi_collector.analysis._matching import Check, Rules
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._rolling import Arrivals, RollingSummaries
@@ -23,9 +35,13 @@ from kizashi_collector.analysis._worth import Worth
 
 __all__ = [
     "AS_OF_TOLERANCE_MS",
+    "CONVERTED",
     "DEFAULT_WINDOW",
     "LATE_AFTER_MS",
     "NO_VALUE",
+    "RETRACTED",
+    "UNENDED",
+    "ActorJourney",
     "Arrivals",
     "Attempt",
     "Check",
@@ -38,6 +54,9 @@ __all__ = [
     "GroupFigures",
     "Interval",
     "IntervalError",
+    "Journey",
+    "Journeys",
+    "Ladder",
     "LoggedEvent",
     "PropertyValue",
     "RollingFunnels",
@@ -47,6 +66,7 @@ __all__ = [
     "Summary",
     "TrendFigures",
     "Worth",
+    "actor_journeys",
     "attempts",
     "best",
     "by_actor",
@@ -54,9 +74,11 @@ __all__ = [
     "complete_until_of",
     "evaluate_funnel",
     "evaluate_table_funnel",
+    "find_journeys",
     "freshness_start",
     "nearest_rank",
     "resolve_interval",
     "summarize",
     "summarize_table",
+    "walk_journeys",
 ]
