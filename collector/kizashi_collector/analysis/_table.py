@@ -8,10 +8,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-__all__ = ["NO_VALUE", "CodeColumn", "Codes", "Column", "EventTable", "cell_sums", "different", "distinct"]
+__all__ = ["NO_VALUE", "CodeColumn", "Codes", "Column", "EventTable", "cell_sums", "different", "distinct", "once_each"]
 
 Column = NDArray[np.int64]
-CodeColumn = NDArray[np.int64] | NDArray[np.int32]
+CodeColumn = NDArray[np.int64] | NDArray[np.int32] | NDArray[np.uint16] | NDArray[np.uint8]
 """Codes, in as many bits as whoever made the column chose. No arithmetic is to be done in the smaller."""
 
 NO_VALUE = -1
@@ -26,7 +26,8 @@ LARGEST = 1 << 56
 class EventTable(Struct, frozen=True, eq=False):
     """Events, adjustments aside, as columns of one length; times in milliseconds since 1970, values in micros.
 
-    Names, currencies, sources and actors are codes; 0 is none. `seq` is an event's number in the log.
+    Names, currencies, sources and actors are codes; 0 is none. `seq` is an event's number in the log. A column that
+    nobody asked for says of each event that it has none.
     """
 
     seq: Column
@@ -40,7 +41,7 @@ class EventTable(Struct, frozen=True, eq=False):
     imported: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        return len(self.seq)
+        return len(self.time)
 
     def only(self, wanted: NDArray[np.bool_]) -> EventTable:
         """The events that `wanted` says so of."""
@@ -48,7 +49,11 @@ class EventTable(Struct, frozen=True, eq=False):
 
     def first(self, count: int) -> EventTable:
         """The first so many events."""
-        return EventTable(*(getattr(self, name)[:count] for name in self.__struct_fields__))
+        return self.part(0, count)
+
+    def part(self, begin: int, end: int) -> EventTable:
+        """The events from one place to before another, in the memory of this table."""
+        return EventTable(*(getattr(self, name)[begin:end] for name in self.__struct_fields__))
 
     @classmethod
     def empty(cls) -> EventTable:
@@ -91,11 +96,16 @@ def distinct(cells: Column, codes: CodeColumn, size: int) -> Column:
     if not len(cells):
         return np.zeros(size, np.int64)
     width = int(codes.max()) + 1
-    pairs = np.sort(cells * width + codes)
-    first = np.empty(len(pairs), np.bool_)
-    first[0] = True
-    np.not_equal(pairs[1:], pairs[:-1], out=first[1:])
-    return np.bincount(pairs[first] // width, minlength=size)
+    pairs = cells * width + codes
+    pairs.sort()
+    return np.bincount(once_each(pairs) // width, minlength=size)
+
+
+def once_each(ordered: Column) -> Column:
+    """The different numbers among some that ascend."""
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def different(codes: CodeColumn) -> list[int]:

@@ -51,11 +51,6 @@ class LogAnswers:
 
     def __init__(self, log: SqliteLog, kept: Kept | None = None) -> None:
         self._log = log
-        if kept is not None and not hasattr(kept, "ask"):  # TEMPORARY
-            from kizashi_collector.store._current import InThread
-
-            kept = InThread(log, kept)
-            self._current = kept.current
         self._kept = kept
 
     def keep(self, plan: Plan | None) -> None:

@@ -36,5 +36,5 @@ class Patience:
         if time.monotonic() > self._deadline:
             raise QueryTooSlowError(
                 f"no answer within {self._seconds:g} s; ask for a shorter interval or fewer steps, "
-                "or raise --query-timeout"
+                "have it kept current by the plan's summaries and funnels, or raise --query-timeout"
             )

@@ -5,6 +5,7 @@ from kizashi_collector.store._chunks._chunks import Change, Chunks, Stored, deco
 from kizashi_collector.store._chunks._scan import (
     LogDetails,
     adjusted_among,
+    adjusted_between,
     adjustments,
     events_between,
     ids_at,
@@ -13,8 +14,8 @@ from kizashi_collector.store._chunks._scan import (
     newest,
     originals_at,
     receipts,
-    table_between,
 )
+from kizashi_collector.store._chunks._tables import table_between, tables_between
 from kizashi_collector.store._chunks._tail import MERGED
 from kizashi_collector.store._chunks._texts import DIMENSIONS, Texts
 
@@ -28,6 +29,7 @@ __all__ = [
     "Stored",
     "Texts",
     "adjusted_among",
+    "adjusted_between",
     "adjustments",
     "decode_adjustment",
     "events_between",
@@ -38,4 +40,5 @@ __all__ = [
     "originals_at",
     "receipts",
     "table_between",
+    "tables_between",
 ]

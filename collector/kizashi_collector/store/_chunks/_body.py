@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from kizashi_collector.store._chunks._columns import Integers
+from kizashi_collector.store._chunks._columns import Integers, pack_amounts, pack_integers, unpack_integers
 from kizashi_collector.store._protocol import DamagedError
 
 if sys.version_info >= (3, 14):
@@ -26,7 +27,9 @@ __all__ = [
     "decode_numbers",
     "ids_of",
     "pack_ids",
+    "pack_numbers",
     "packed_bytes",
+    "received_of",
     "unpacked",
 ]
 
@@ -34,6 +37,9 @@ __all__ = [
 _OPTIONS = {int(zstd.CompressionParameter.compression_level): 1, int(zstd.CompressionParameter.checksum_flag): 1}
 _ID_CHARACTERS = 36
 ID_BYTES = 16
+_MANY = 256
+"""From so many events on, less room is worth more work."""
+_NONE = Integers(0, 0, b"")
 _DASHES = (8, 13, 18, 23)
 T = TypeVar("T")
 
@@ -49,6 +55,8 @@ class Numbers(Struct, array_like=True):
     flags: Integers
     sources: Integers
     actors: Integers
+    # How long after its time each was received; then `received` is empty. Most lags take a byte or two.
+    lags: Integers | None = None
 
 
 class Details(Struct, array_like=True):
@@ -67,6 +75,37 @@ class Details(Struct, array_like=True):
 _encode = msgspec.msgpack.Encoder().encode
 decode_numbers = msgspec.msgpack.Decoder(Numbers).decode
 decode_details = msgspec.msgpack.Decoder(Details).decode
+
+
+def pack_numbers(columns: Mapping[str, NDArray[np.int64]]) -> Numbers:
+    """Columns, named as those of Numbers, in as little room as they need. Raises OverflowError beyond 64 bits."""
+    names, times = pack_integers(columns["names"]), pack_integers(columns["times"])
+    received, lags = pack_integers(columns["received"]), None
+    count = len(columns["times"])
+    if received.width and count >= _MANY:
+        lags = pack_integers(columns["received"] - columns["times"])
+        received, lags = (_NONE, lags) if lags.width < received.width else (received, None)
+    pack_values = pack_amounts if count >= _MANY else pack_integers
+    return Numbers(
+        names=names,
+        times=times,
+        received=received,
+        values=pack_values(columns["values"]),
+        currencies=pack_integers(columns["currencies"]),
+        flags=pack_integers(columns["flags"]),
+        sources=pack_integers(columns["sources"]),
+        actors=pack_integers(columns["actors"]),
+        lags=lags,
+    )
+
+
+def received_of(numbers: Numbers, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """When each of the `count` events was received."""
+    if numbers.lags is None:
+        return unpack_integers(numbers.received, count)
+    received = unpack_integers(numbers.lags, count)
+    received += unpack_integers(numbers.times, count)
+    return received
 
 
 def packed_bytes(body: Struct) -> bytes:

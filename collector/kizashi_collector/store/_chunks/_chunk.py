@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -23,10 +23,12 @@ from kizashi_collector.store._chunks._body import (
     decode_numbers,
     ids_of,
     pack_ids,
+    pack_numbers,
     packed_bytes,
+    received_of,
     unpacked,
 )
-from kizashi_collector.store._chunks._columns import Integers, pack_integers, unpack_integers, unpack_into
+from kizashi_collector.store._chunks._columns import Integers, pack_integers, raw_integers, unpack_integers, unpack_into
 from kizashi_collector.store._chunks._texts import Texts
 
 __all__ = ["ADJUSTS", "Chunk", "Columns"]
@@ -37,6 +39,14 @@ _ADJUSTMENT = 4
 _ERASED = 16
 _ERASED_FLAGS = _ERASED | 5
 _PLAIN_COLUMNS = ("names", "times", "received", "values", "currencies", "sources")
+_PACKED = {
+    "name": "names",
+    "time": "times",
+    "value": "values",
+    "currency": "currencies",
+    "source": "sources",
+    "actor": "actors",
+}
 _NO_PROPERTIES: dict[str, PropertyValue] = {}
 _NO_CONSENT: dict[str, bool] = {}
 T = TypeVar("T")
@@ -106,41 +116,41 @@ class Chunk:
     @property
     def columns(self) -> Columns:
         """All numbers, unpacked."""
-        numbers = self._numbers
-        return Columns(*(unpack_integers(getattr(numbers, name), self.count) for name in Columns.__struct_fields__))
+        columns = {
+            name: unpack_integers(getattr(self._numbers, name), self.count)
+            for name in Columns.__struct_fields__
+            if name != "received"
+        }
+        return Columns(received=self.received, **columns)
 
-    def fill(
-        self, table: EventTable, at: int, first: int, start: int, end: int, names: NDArray[np.bool_] | None
-    ) -> int:
-        """Write the events, adjustments aside, with start < time ≤ end into a table, from the row `at` on.
+    def places(self, bounds: tuple[int, int] | None, names: NDArray[np.bool_] | None) -> NDArray[np.intp] | None:
+        """Where the events, adjustments aside, are that lie in (from, to] and have one of some names; None for all.
 
-        `first` is the first's number, `names` says which names are wanted, by their numbers. Returns how many there
-        were.
+        `names` says which names are wanted, by their numbers.
         """
-        numbers, count = self._numbers, self.count
-        times = self.times
-        wanted = (times > start) & (times <= end) & (unpack_integers(numbers.flags, count) < _ADJUSTMENT)
+        wanted: NDArray[np.bool_] | None = None
+        if bounds is not None:
+            times = self.times
+            wanted = (times > bounds[0]) & (times <= bounds[1])
+        flags = self._numbers.flags
+        if flags.width or flags.base >= _ADJUSTMENT:
+            plain = unpack_integers(flags, self.count) < _ADJUSTMENT
+            wanted = plain if wanted is None else wanted & plain
         if names is not None:
-            wanted &= names[unpack_integers(numbers.names, count)]
-        found = int(np.count_nonzero(wanted))
-        rows = slice(at, at + found)
-        for name, packed in (
-            ("time", numbers.times),
-            ("received_at", numbers.received),
-            ("value", numbers.values),
-            ("name", numbers.names),
-            ("currency", numbers.currencies),
-            ("source", numbers.sources),
-            ("actor", numbers.actors),
-        ):
-            column = getattr(table, name)
-            if found == count:
-                unpack_into(packed, column[rows])
-            elif found:
-                column[rows] = unpack_integers(packed, count)[wanted]
-        table.seq[rows] = np.arange(first, first + count)[wanted]
-        table.imported[rows] = self.imported[wanted]
-        return found
+            codes, base = raw_integers(self._numbers.names, self.count)
+            named = names[base:].take(codes)
+            wanted = named if wanted is None else wanted & named
+        return None if wanted is None or wanted.all() else np.flatnonzero(wanted)
+
+    def write(self, name: str, column: NDArray[Any], places: NDArray[np.intp] | None) -> None:
+        """Write what a column of a table says of the events at some places, or of all, into as much memory."""
+        if name == "imported":
+            flags = unpack_integers(self._numbers.flags, self.count) & 1
+            column[:] = flags if places is None else flags.take(places)
+        elif name == "received_at":
+            column[:] = self.received if places is None else self.received.take(places)
+        else:
+            unpack_into(getattr(self._numbers, _PACKED[name]), column, places)
 
     @property
     def times(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -150,7 +160,7 @@ class Chunk:
     @property
     def received(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """When each event was received."""
-        return unpack_integers(self._numbers.received, self.count)
+        return received_of(self._numbers, self.count)
 
     @property
     def imported(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -177,27 +187,20 @@ class Chunk:
 
         They keep their places, so that the numbers of the others stay true. `first` is the number of the first event.
         """
-        numbers, details, ids = self._numbers, self._details, list(self.ids())
+        details, ids = self._details, list(self.ids())
         gone = np.array(places, dtype=np.intp)
         left = np.flatnonzero(~self.erased)
         example = int(left[~np.isin(left, gone)][0])
-
-        def as_example(packed: Integers) -> Integers:
-            column = unpack_integers(packed, self.count)
-            column[gone] = column[example]
-            return pack_integers(column)
-
-        flags, actors = unpack_integers(numbers.flags, self.count), self.actors
-        flags[gone] = _ERASED_FLAGS
-        actors[gone] = 0
+        columns = msgspec.structs.asdict(self.columns)
+        for name in _PLAIN_COLUMNS:
+            columns[name][gone] = columns[name][example]
+        columns["flags"][gone] = _ERASED_FLAGS
+        columns["actors"][gone] = 0
+        shifts = unpack_integers(details.shifts, self.count)
+        shifts[gone] = shifts[example]
         for place in places:
             ids[place] = f"00000000-0000-0000-0000-{first + place:012x}"  # each its own, so that no index chokes on it
-        made = msgspec.structs.replace(
-            numbers,
-            **{name: as_example(getattr(numbers, name)) for name in _PLAIN_COLUMNS},
-            flags=pack_integers(flags),
-            actors=pack_integers(actors),
-        )
+        made = pack_numbers(columns)
         rests = _emptied(_decode_sources(details.rests) if details.rests else [], places, None)
         properties = _emptied(_decode_properties(details.properties) if details.properties else [], places, {})
         consents = _emptied(_decode_consents(details.consents) if details.consents else [], places, {})
@@ -206,7 +209,7 @@ class Chunk:
             ids=pack_ids(ids),
             orders=_emptied(details.orders, places, None),
             sessions=_emptied(details.sessions, places, None),
-            shifts=as_example(details.shifts),
+            shifts=pack_integers(shifts),
             rests=_encode_json(rests) if any(rests) else b"",
             properties=_encode_json(properties) if any(properties) else b"",
             consents=_encode_json(consents) if any(consents) else b"",
@@ -232,7 +235,7 @@ class Chunk:
         """The events, or those at some places."""
         numbers, details, texts = self._numbers, self._details, self._texts
         ids = self.ids()
-        names, times, received = self._list(numbers.names), self._list(numbers.times), self._list(numbers.received)
+        names, times, received = self._list(numbers.names), self._list(numbers.times), self.received.tolist()
         values, currencies, actors = (
             *(self._list(numbers.values), self._list(numbers.currencies), self._list(numbers.actors)),
         )

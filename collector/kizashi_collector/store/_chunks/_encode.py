@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from kizashi_collector.analysis import NO_VALUE, Column
-from kizashi_collector.store._chunks._body import Details, Numbers, pack_ids, packed_bytes
+from kizashi_collector.store._chunks._body import Details, pack_ids, pack_numbers, packed_bytes
 from kizashi_collector.store._chunks._chunk import ADJUSTS, Columns
 from kizashi_collector.store._chunks._columns import pack_integers
 from kizashi_collector.store._chunks._texts import Texts
@@ -50,7 +50,7 @@ def encode_chunk(events: EventColumns, texts: Texts) -> tuple[Columns, bytes, by
         sources=_column(sources),
         actors=_column(texts.actors(events.actor)),
     )
-    numbers = Numbers(*(pack_integers(getattr(columns, name)) for name in Columns.__struct_fields__))
+    numbers = pack_numbers(msgspec.structs.asdict(columns))
     details = Details(
         ids=pack_ids(events.id),
         orders=_or_none(events.order),

@@ -19,6 +19,7 @@ from kizashi_collector.store._chunks._texts import Texts
 __all__ = [
     "LogDetails",
     "adjusted_among",
+    "adjusted_between",
     "adjustments",
     "events_at",
     "events_between",
@@ -28,13 +29,10 @@ __all__ = [
     "newest",
     "originals_at",
     "receipts",
-    "table_between",
 ]
 
 _NO_EVENT = 4
 _BETWEEN = "SELECT count, numbers, details FROM chunks WHERE last_time > ? AND first_time <= ?"
-_NUMBERS_BETWEEN = "SELECT first, count, numbers FROM chunks WHERE last_time > ? AND first_time <= ?"
-_HOW_MANY = "SELECT coalesce(sum(count), 0) FROM chunks WHERE last_time > ? AND first_time <= ?"
 _HOLDING = "SELECT first, count, numbers, details FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _NUMBERS_HOLDING = "SELECT first, count, numbers FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
@@ -42,6 +40,7 @@ _LAST = (
     "SELECT max(seq) FROM (SELECT max(first + count - 1) AS seq FROM chunks "
     "WHERE first >= (SELECT max(first) FROM chunks) UNION ALL SELECT max(seq) FROM adjustments)"
 )
+_REACH = "SELECT min(first), max(first + count) FROM chunks WHERE last_time > ? AND first_time <= ?"
 _RECEIVED = "SELECT count, numbers FROM chunks WHERE last_received > ? AND first_received <= ?"
 _LATEST = "SELECT count, last_received, numbers FROM chunks WHERE first_received <= ? ORDER BY last_received DESC"
 
@@ -59,38 +58,6 @@ def events_between(
             yield from chunk.events(places.tolist())
 
 
-def table_between(
-    connection: Connection,
-    texts: Texts,
-    start: int,
-    end: int,
-    check: Callable[[], None],
-    *,
-    names: Collection[str] | None = None,
-) -> EventTable:
-    """The same as numbers; only of some names, if any are given."""
-    (room,) = connection.execute(_HOW_MANY, (start, end)).fetchone()
-    table = EventTable(
-        seq=np.empty(room, np.int64),
-        name=np.empty(room, np.int32),
-        time=np.empty(room, np.int64),
-        received_at=np.empty(room, np.int64),
-        value=np.empty(room, np.int64),
-        currency=np.empty(room, np.int32),
-        source=np.empty(room, np.int32),
-        actor=np.empty(room, np.int32),
-        imported=np.empty(room, np.bool_),
-    )
-    wanted = None
-    if names is not None:
-        wanted = np.array([name in names for name in texts.codes.names], np.bool_)
-    filled = 0
-    for first, count, numbers in connection.execute(_NUMBERS_BETWEEN, (start, end)):
-        check()
-        filled += Chunk(numbers, b"", count, texts).fill(table, filled, first, start, end, wanted)
-    return table.first(filled)
-
-
 def adjusted_among(
     connection: Connection, texts: Texts, adjusted: Collection[tuple[str, str]], table: EventTable
 ) -> dict[int, LoggedEvent]:
@@ -104,6 +71,29 @@ def adjusted_among(
         return {}
     there = table.seq[np.isin(table.seq, np.fromiter(found, np.int64, len(found)))]
     return dict(events_at(connection, texts, sorted(there.tolist())))
+
+
+def adjusted_between(
+    connection: Connection,
+    texts: Texts,
+    adjusted: Collection[tuple[str, str]],
+    start: int,
+    end: int,
+    check: Callable[[], None],
+) -> dict[int, LoggedEvent]:
+    """The events with start < time ≤ end, by their number, that have one of these names and orders.
+
+    They say as much as adjustments concern. `check` is called for each.
+    """
+    found: list[tuple[int, str]] = []
+    least, most = connection.execute(_REACH, (start, end)).fetchone()
+    for name, order in adjusted if least is not None else ():
+        check()
+        row = connection.execute(_ORDER, (order, texts.name_known(name))).fetchone()
+        if row is not None and least <= row[0] < most:
+            found.append((row[0], order))
+    originals = originals_at(connection, texts, sorted(found))
+    return {seq: event for seq, event in originals if start < event.time <= end}
 
 
 def events_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iterator[tuple[int, LoggedEvent]]:

@@ -191,7 +191,6 @@ class Current:
     def _ready(self, plan: str | None, as_of: int, *, moving: bool) -> tuple[View | None, int]:
         """The view to answer from, all that was acknowledged counted, if there is one; and the instant to answer at."""
         view = self._view
-        plan = getattr(plan, "id", plan)  # TEMPORARY
         if view is None or _id(view.plan) != plan:
             return None, as_of
         self._count(len(view.queue))

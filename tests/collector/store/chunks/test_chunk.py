@@ -6,14 +6,17 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 
+import msgspec
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import EventColumns
+from kizashi_collector.store._chunks._body import Numbers, pack_numbers, packed_bytes
 from kizashi_collector.store._chunks._chunk import Chunk
-from kizashi_collector.store._chunks._columns import pack_integers, unpack_integers
+from kizashi_collector.store._chunks._columns import pack_amounts, pack_integers, unpack_integers
 from kizashi_collector.store._chunks._encode import encode_chunk, summary_of
 from kizashi_collector.store._chunks._texts import DIMENSIONS, Texts
 
@@ -94,6 +97,76 @@ def test_integers_come_back_in_whatever_width(numbers: list[int]) -> None:
 @pytest.mark.parametrize(("span", "size"), [(0, 0), (255, 1), (65_535, 2), (2**32 - 1, 4), (2**32, 8)])
 def test_integers_take_as_few_bytes_as_they_need(span: int, size: int) -> None:
     assert len(pack_integers([10**12, 10**12 + span]).data) == 2 * size
+
+
+@given(
+    batch=st.lists(events, min_size=1, max_size=6), scale=st.sampled_from([1, 10_000, 1_000_000]), erased=st.booleans()
+)
+@settings(max_examples=25)
+def test_events_of_a_large_chunk_come_back_as_they_were(
+    connection: sqlite3.Connection, batch: list[LoggedEvent], scale: int, erased: bool
+) -> None:
+    known = Texts(connection)
+    many = [
+        msgspec.structs.replace(
+            event,
+            id=str(uuid.UUID(int=at)),
+            received_at=event.time + at % 300,
+            value=None if event.value is None else event.value // scale * scale,
+        )
+        for at, event in enumerate(batch * (300 // len(batch)))
+    ]
+    packed = encode_chunk(EventColumns.of(many), known)[1:]
+    if erased:
+        packed = Chunk(*packed, len(many), known).without([1, 7], 1)
+        many = [event for at, event in enumerate(many) if at not in (1, 7)]
+    chunk = Chunk(*packed, 300 // len(batch) * len(batch), known)
+    assert list(chunk.events()) == many
+    columns = chunk.columns
+    kept = ~chunk.erased
+    assert columns.received[kept].tolist() == [event.received_at for event in many]
+    assert columns.values[kept].tolist() == [-1 if event.value is None else event.value for event in many]
+
+
+def test_lags_take_less_room_than_times_of_receipt_where_they_are_short() -> None:
+    def packed(lag: int) -> Numbers:
+        times = np.arange(0, 3_000_000, 10_000)
+        zeros = np.zeros(len(times), np.int64)
+        return pack_numbers(
+            {
+                **dict.fromkeys(("names", "values", "currencies", "flags", "sources", "actors"), zeros),
+                "times": times,
+                "received": times + lag * (np.arange(len(times)) % 2),
+            }
+        )
+
+    short, long = packed(200), packed(2**40)
+    assert short.lags is not None
+    assert (len(short.lags.data), short.received.data) == (300, b"")
+    assert long.lags is None
+
+
+@given(
+    st.lists(st.none() | st.integers(0, 2**63 // 10**6 - 1), min_size=1, max_size=20),
+    st.sampled_from([1, 10_000, 1_000_000]),
+)
+def test_amounts_come_back_in_whatever_unit(units: list[int | None], scale: int) -> None:
+    amounts = [-1 if unit is None else unit * scale for unit in units]
+    assert unpack_integers(pack_amounts(np.array(amounts, np.int64)), len(amounts)).tolist() == amounts
+
+
+def test_whole_units_take_less_room_than_micros() -> None:
+    amounts = np.array([-1, 0, 30_000_000_000, 150_000_000], np.int64)
+    assert len(pack_amounts(amounts).data) == 2 * len(amounts)
+    assert len(pack_integers(amounts).data) == 8 * len(amounts)
+
+
+def test_numbers_that_were_stored_without_lags_and_scales_are_still_read(connection: sqlite3.Connection) -> None:
+    before = msgspec.defstruct("Before", Numbers.__struct_fields__[:-1], array_like=True)
+    plain = [(0, 0, b""), (1_000, 1, bytes([0, 5])), (1_100, 1, bytes([0, 9])), (70, 0, b""), *[(0, 0, b"")] * 4]
+    chunk = Chunk(packed_bytes(before(*plain)), b"", 2, Texts(connection))
+    assert (chunk.times.tolist(), chunk.received.tolist()) == ([1_000, 1_005], [1_100, 1_109])
+    assert chunk.columns.values.tolist() == [70, 70]
 
 
 def test_texts_are_numbered_for_good(tmp_path: object) -> None:
