@@ -209,6 +209,49 @@ def test_crowded_funnels_by_columns_equal_the_plain_ones(seed: int) -> None:
         check(log, funnel, interval, PLAN, draw.choice(_KEYS), attribution, number)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_every_kind_of_funnel_by_columns_equals_the_plain_one(seed: int) -> None:
+    """Timelines with few events of one instant or many, alike or not, often exactly the window apart."""
+    for number in range(150):
+        draw = Random(f"{seed}/{number}")
+        funnel = _crowded_funnel(draw)
+        if draw.random() < 0.4:
+            names = draw.sample("abcdx*" if draw.random() < 0.2 else "abcdx", min(len(funnel.steps), 5))
+            funnel = msgspec.structs.replace(funnel, steps=[*names])
+        hours = draw.choice([5, 30, 90, 90])
+        log = _apart(draw, hours, draw.randint(2, 60))
+        if draw.random() < 0.5:
+            log = list({(event.actor, event.time, event.name): event for event in log}.values())
+        start, end, as_of = sorted(draw.randrange(-1, hours) for _ in range(3))
+        if draw.random() < 0.6:
+            start, end, as_of = -1, hours, hours
+        interval = Interval(*(ORIGIN_MS + hour * _HOUR_MS for hour in (start, end, as_of)))
+        attribution = draw.choice(["first", "last", "all", *(f"step:{k}" for k in range(len(funnel.steps)))])
+        check(log, funnel, interval, PLAN, draw.choice(_KEYS), attribution, number)
+
+
+_HOUR_MS = 3_600_000
+
+
+def _apart(draw: Random, hours: int, size: int) -> list[LoggedEvent]:
+    """Events of some actors on the hour or a millisecond beside it, seldom two of an actor at once in many hours."""
+    names = draw.choice(["abc", "aaabbcx", "aabbcdx"])
+    return [
+        LoggedEvent(
+            id=f"e{number:02}",
+            name=draw.choice(names),
+            time=ORIGIN_MS + draw.randrange(hours) * _HOUR_MS + draw.choice([0, 0, 0, 0, -1, 1]),
+            received_at=0,
+            actor=draw.choice("iiijjkl"),
+            value=draw.choice([None, number * 1_000_000]),
+            currency="JPY",
+            source=draw.choice([{}, {"campaign": "g"}, {"campaign": "h"}, {"campaign": "g", "device": "d"}]),
+            properties=draw.choice([{}, {"p": "u"}, {"p": "v"}, {"p": 1}, {"p": True}]),
+        )
+        for number in draw.sample(range(100), size)
+    ]
+
+
 def _again(log: list[LoggedEvent], part: int) -> list[LoggedEvent]:
     """The same with ids and some actors of their own."""
     return [

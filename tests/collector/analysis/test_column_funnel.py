@@ -270,7 +270,8 @@ def test_properties_are_asked_for_only_where_name_and_source_fit() -> None:
     assert asked == {"properties": 1}
 
 
-def test_a_day_that_comes_twice_is_one_day() -> None:
+@pytest.mark.parametrize("exclude", [[], [Exclusion(event="x")]])
+def test_a_day_that_comes_twice_is_one_day(exclude: list[Exclusion]) -> None:
     """Until 2011 the clocks of Newfoundland were set back a minute after midnight, into the day before."""
     back = parse_time("2009-11-01T02:31:00Z")  # 00:01 to 23:01
     log = [
@@ -278,7 +279,7 @@ def test_a_day_that_comes_twice_is_one_day() -> None:
         for at, (name, minutes) in enumerate([("a", -30), ("a", 0), ("b", 1), ("a", -1), ("a", 30), ("b", 31)])
     ]
     interval = Interval(back - DAY_MS, back + DAY_MS, back + DAY_MS)
-    funnel = Funnel(steps=["a", "b"], trend=True)
+    funnel = Funnel(steps=["a", "b"], exclude=exclude, trend=True)
     found, expected, _ = both(log, funnel, interval, zone="America/St_Johns")
     assert found == expected
     assert [(day.entered, day.completed) for day in found.trend] == [(1, 1), (1, 1)]

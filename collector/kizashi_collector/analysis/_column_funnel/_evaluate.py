@@ -9,11 +9,11 @@ import numpy as np
 
 from kizashi_collector.analysis._column_funnel._conditions import Details
 from kizashi_collector.analysis._column_funnel._days import Days
+from kizashi_collector.analysis._column_funnel._every_kind import run_every_kind
 from kizashi_collector.analysis._column_funnel._figures import Valued, histogram, step_figures
 from kizashi_collector.analysis._column_funnel._keys import Keys
-from kizashi_collector.analysis._column_funnel._plain import run_plainly
-from kizashi_collector.analysis._column_funnel._taken import Taken
-from kizashi_collector.analysis._column_funnel._usual import Trend, Usual
+from kizashi_collector.analysis._column_funnel._taken import Taken, Trend
+from kizashi_collector.analysis._column_funnel._usual import Usual
 from kizashi_collector.analysis._column_funnel._values import Values
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._funnel import FunnelFigures, GroupFigures, TrendFigures
@@ -65,19 +65,19 @@ def evaluate_table_funnel(
             properties=by_first_or_last and keys is not None and keys.properties,
         )
     else:
-        plain = run_plainly(
+        found = run_every_kind(
             table,
             codes,
             funnel,
             interval,
             zone=zone,
-            days=0 if days is None else days.count,
+            days=days,
             keys=keys if anew else None,
             attribution=attribution,
             details=details,
             check=check,
         )
-        taken, grouped, trend = plain.taken, plain.grouped, plain.trend
+        taken, grouped, trend = found.taken, found.grouped, found.trend
     values = Values(table, codes, worth, adjusted, funnel).sums
     groups: list[GroupFigures] | None = None
     if keys is not None:

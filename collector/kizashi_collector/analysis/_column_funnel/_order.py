@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._table import CodeColumn, Column
 
-__all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets"]
+__all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets", "order_of"]
 
 StepNumbers = NDArray[np.uint8]
 
@@ -141,11 +141,11 @@ def buckets(
             check()
             found = np.concatenate([packed[part] for part in parts])
             where = np.concatenate([rows[part] for part in parts])
-            order = _order(found, layout.bits)
+            order = order_of(found, layout.bits)
             yield Bucket(number, found.take(order), where.take(order))
 
 
-def _order(packed: Column, bits: int) -> NDArray[np.intp]:
+def order_of(packed: Column, bits: int) -> NDArray[np.intp]:
     """The stable order of numbers of so many bits: by their 16-bit digits from the lowest, since numpy sorts those by
     counting, which is several times as fast as comparing."""
     if len(packed) < _FEW:

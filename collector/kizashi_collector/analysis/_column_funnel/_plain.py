@@ -1,4 +1,4 @@
-"""Every other kind of funnel: columns throw away what cannot matter, and the plain algorithm runs on the rest."""
+"""The plain algorithm on rows of a table: for actors for whom the order within an instant is up to their ids."""
 
 from __future__ import annotations
 
@@ -8,33 +8,22 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from msgspec import Struct
-from numpy.typing import NDArray
 
 from kizashi_collector.analysis._attempts import Attempt, attempts
-from kizashi_collector.analysis._column_funnel._conditions import Conditions, Details, Masks
+from kizashi_collector.analysis._column_funnel._conditions import Details, Masks
 from kizashi_collector.analysis._column_funnel._keys import Keys
-from kizashi_collector.analysis._column_funnel._order import BLOCK, Layout, buckets
-from kizashi_collector.analysis._column_funnel._taken import Taken
-from kizashi_collector.analysis._column_funnel._usual import Trend
+from kizashi_collector.analysis._column_funnel._order import Layout, buckets
+from kizashi_collector.analysis._column_funnel._taken import Outcome, Taken
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._funnel import grouped_winners, trend_of, winners_of
 from kizashi_collector.analysis._matching import Check, Matcher, Rules
-from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable
+from kizashi_collector.analysis._table import CodeColumn, Column, EventTable
 from kizashi_schemas import Funnel
 
-__all__ = ["PlainAnswer", "run_plainly"]
+__all__ = ["run_plainly"]
 
 _SLICE = 1 << 14
 """Events that are objects at one time, but for those of one actor."""
-
-
-class PlainAnswer(Struct, frozen=True, eq=False):
-    """The attempts that count; those of the breakdown, where its attribution runs the funnel anew; and the trend."""
-
-    taken: Taken
-    grouped: Taken | None
-    trend: Trend
 
 
 class _LightEvent(LoggedEvent, frozen=True, kw_only=True):
@@ -68,7 +57,9 @@ class _LightRules(Rules):
 
 def run_plainly(
     table: EventTable,
-    codes: Codes,
+    rows: Column,
+    masks: Masks,
+    excluded: Masks,
     funnel: Funnel,
     interval: Interval,
     *,
@@ -78,10 +69,12 @@ def run_plainly(
     attribution: str,
     details: Details,
     check: Check,
-) -> PlainAnswer:
-    """Run the plain algorithm over the actors that begin in the interval. With `keys` the breakdown is run as well."""
+) -> Outcome:
+    """Run the plain algorithm over these rows, which fit these steps and exclusions: all that matter of their actors.
+
+    With `keys` the breakdown is run as well.
+    """
     rules = _LightRules(funnel, check)
-    rows, masks, excluded = _mattering(table, codes, funnel, interval, details, check)
     key = None if keys is None else keys.of(rows)
     order = _ordered(table, rows, details, check)
     rows, masks, excluded = rows[order], masks[order], excluded[order]
@@ -109,42 +102,9 @@ def run_plainly(
             trend = [(a + day.entered, b + day.completed) for (a, b), day in zip(trend, own, strict=True)]
     entered, completed = [a for a, _ in trend], [b for _, b in trend]
     steps = len(funnel.steps)
-    return PlainAnswer(
+    return Outcome(
         Taken.joined(whole, steps), None if key is None else Taken.joined(by_key, steps), (entered, completed)
     )
-
-
-def _mattering(
-    table: EventTable, codes: Codes, funnel: Funnel, interval: Interval, details: Details, check: Check
-) -> tuple[Column, Masks, Masks]:
-    """The rows that may matter, with the steps and the exclusions that they fit."""
-    steps, exclusions = Conditions.of(funnel.normal_steps, codes), Conditions.of(funnel.exclude, codes)
-    since = -1 if funnel.one_at_a_time else interval.start
-    begins = np.zeros(int(table.actor.max(initial=0)) + 1, np.bool_)
-    parts: list[tuple[Column, Masks, Masks]] = []
-    for begin in range(0, len(table), BLOCK):
-        check()
-        part = slice(begin, begin + BLOCK)
-        time = table.time[part]
-        places = np.flatnonzero((time > since) & (time <= interval.as_of) & (table.actor[part] != 0)) + begin
-        columns = (table.name[places], table.source[places], table.seq[places], details, check)
-        masks, excluded = steps.masks(*columns), exclusions.masks(*columns)
-        beginning = masks != 0 if funnel.order == "unordered" else (masks & masks.dtype.type(1)) != 0
-        begins[table.actor[places[beginning & _inside(table.time[places], interval)]]] = True
-        if funnel.order != "strict":
-            kept = (masks != 0) | (excluded != 0)
-            places, masks, excluded = places[kept], masks[kept], excluded[kept]
-        parts.append((places, masks, excluded))
-    if not parts:
-        return np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
-    rows, masks, excluded = (np.concatenate(column) for column in zip(*parts, strict=True))
-    wanted = begins[table.actor[rows]]
-    return rows[wanted], masks[wanted], excluded[wanted]
-
-
-def _inside(time: Column, interval: Interval) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (time > interval.start) & (time <= interval.end)
-    return inside
 
 
 def _ordered(table: EventTable, rows: Column, details: Details, check: Check) -> Column:

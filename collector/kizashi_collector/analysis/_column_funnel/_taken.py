@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from kizashi_collector.analysis._table import Column
 
-__all__ = ["Taken"]
+__all__ = ["Outcome", "Taken", "Trend"]
+
+Trend = tuple[list[int], list[int]]
+"""By day: how many entered, how many completed."""
 
 
 class Taken(Struct, frozen=True, eq=False):
@@ -45,3 +48,11 @@ class Taken(Struct, frozen=True, eq=False):
             [np.concatenate([part.row[k] for part in parts]) for k in range(steps)],
             None if parts[0].group is None else np.concatenate([p.group for p in parts if p.group is not None]),
         )
+
+
+class Outcome(Struct, frozen=True, eq=False):
+    """The attempts that count; those of the breakdown, where its attribution runs the funnel anew; and the trend."""
+
+    taken: Taken
+    grouped: Taken | None
+    trend: Trend

@@ -13,14 +13,14 @@ from kizashi_collector.analysis._column_funnel._conditions import Conditions, De
 from kizashi_collector.analysis._column_funnel._days import Days
 from kizashi_collector.analysis._column_funnel._keys import Keys
 from kizashi_collector.analysis._column_funnel._order import BLOCK, NO_STEP, Bucket, Layout, StepNumbers, buckets
-from kizashi_collector.analysis._column_funnel._taken import Taken
+from kizashi_collector.analysis._column_funnel._taken import Taken, Trend
 from kizashi_collector.analysis._column_funnel._ties import Ties
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable
 from kizashi_schemas import Funnel, parse_duration
 
-__all__ = ["Trend", "Usual"]
+__all__ = ["Usual"]
 
 _OVERLAP = 254
 _SPARSE = 8
@@ -28,9 +28,6 @@ _WIDEST = 1 << 34
 """Codes of actors up to this leave room beside times and steps."""
 
 KeyOf = Callable[[Column], Column]
-
-Trend = tuple[list[int], list[int]]
-"""By day: how many entered, how many completed."""
 
 
 class Usual(Struct, frozen=True, eq=False):
