@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Interval, LoggedEvent
-from kizashi_collector.store import EventColumns, LogAnswers, SqliteLog, SummaryReport
+from kizashi_collector.store import EventColumns, InThread, LogAnswers, SqliteLog, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan, load_plan
 from live_collector import until
@@ -53,7 +53,8 @@ class Collector:
 
     def open(self) -> None:
         self.log = SqliteLog(self.folder)
-        self.answers = LogAnswers(self.log, lambda: self.now)
+        self.thread = InThread(self.log, lambda: self.now)
+        self.answers = LogAnswers(self.log, self.thread)
         self.answers.keep(self.plan)
 
     async def close(self) -> None:
@@ -97,8 +98,8 @@ class Collector:
     async def check(self) -> None:
         """Every kept answer, beside the count from the log."""
         await until(lambda: self.answers.state().current)
-        current = self.answers._current
-        assert current is not None
+        current = self.thread.current
+        plan = None if self.plan is None else self.plan.id
         windows: tuple[str, ...] = DEFAULT_WINDOWS
         summaries: tuple[tuple[str, ...], ...] = ()
         if self.plan is not None:
@@ -107,15 +108,15 @@ class Collector:
             length = parse_duration(window)
             interval = Interval(self.now - length, self.now, self.now)
             for by in [(), *summaries]:
-                kept = current.summary(self.plan, interval, by, moving=False)
+                kept = current.summary(plan, interval, by, moving=False)
                 assert isinstance(kept, SummaryReport)
                 counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
                 assert msgspec.structs.replace(kept, version=None) == counted
-                again = current.summary(self.plan, interval, by, moving=True, known=kept.version)
+                again = current.summary(plan, interval, by, moving=True, known=kept.version)
                 assert not isinstance(again, SummaryReport)
             for name, funnel in self.plan.funnels.items() if self.plan is not None else ():
                 for by in [(), *summaries]:
-                    figures = current.funnel(self.plan, name, interval, by, "first", moving=False)
+                    figures = current.funnel(plan, name, interval, by, "first", moving=False)
                     assert figures is not None
                     asked: dict[str, Any] = {"plan": self.plan, "funnel": funnel, "interval": interval, "by": by}
                     assert figures.figures == await self.log.read(
