@@ -14,7 +14,7 @@ POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-ingest bench-query bench-sdk conformance crash powerloss faults fuzz overload docs \
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-sdk calibrate conformance crash powerloss faults fuzz overload docs \
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
@@ -65,6 +65,9 @@ fuzz: $(FUZZ_INSTALLED)  ## BODIES bodies against a collector, then atheris and 
 
 overload: $(INSTALLED)  ## three times the peak for a minute; docs/limits.md says what is promised
 	PYTHONPATH=tests $(BIN)/python -m overload
+
+calibrate: $(INSTALLED)  ## the nowcast on simulated journeys whose truth is known; minutes
+	PYTHONPATH=tests $(BIN)/python -m values.simulate --seeds 16 --first 101
 
 docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 	$(BIN)/python schemas/generate_currencies.py

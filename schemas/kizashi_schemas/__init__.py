@@ -64,7 +64,7 @@ from kizashi_schemas._money import (
     parse_money,
     to_currency,
 )
-from kizashi_schemas._summary import EventStats, SummaryAnswer, SummaryRow, SummaryTotal
+from kizashi_schemas._summary import EventStats, Evidence, Reason, SummaryAnswer, SummaryRow, SummaryTotal
 from kizashi_schemas._time import (
     DAY_MS,
     MAX_DURATION_MS,
@@ -103,6 +103,7 @@ __all__ = [
     "Event",
     "EventListing",
     "EventStats",
+    "Evidence",
     "Exclusion",
     "Funnel",
     "FunnelAnswer",
@@ -124,6 +125,7 @@ __all__ = [
     "PlanHealth",
     "Problem",
     "RawBatch",
+    "Reason",
     "RejectedEvent",
     "RejectedListing",
     "ReplayAnswer",

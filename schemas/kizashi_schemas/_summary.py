@@ -8,7 +8,10 @@ from msgspec import Meta, Struct, field
 
 from kizashi_schemas._funnels import Money
 
-__all__ = ["EventStats", "SummaryAnswer", "SummaryRow", "SummaryTotal"]
+__all__ = ["EventStats", "Evidence", "Reason", "SummaryAnswer", "SummaryRow", "SummaryTotal"]
+
+Reason = Literal["no_plan", "thin", "incomplete", "tracking_break", "miscalibrated", "recomputing"]
+"""Why a row is not ready to be bid on."""
 
 
 class EventStats(Struct, kw_only=True, frozen=True, gc=False):
@@ -17,6 +20,13 @@ class EventStats(Struct, kw_only=True, frozen=True, gc=False):
     count: int
     actors: int
     value: Annotated[Money, Meta(description="Sum as sent; null where no plan says how to add several currencies")]
+
+
+class Evidence(Struct, kw_only=True, frozen=True):
+    """What effective_conversions adds up: finals of the row's own keys, and the weight of what they borrow."""
+
+    own: float
+    borrowed: float
 
 
 class SummaryTotal(Struct, kw_only=True, frozen=True):
@@ -35,8 +45,9 @@ class SummaryTotal(Struct, kw_only=True, frozen=True):
     low: Money
     high: Money
     effective_conversions: float | None = None
+    evidence: Evidence | None = None
     ready: bool = False
-    reason: Literal["no_plan", "thin", "incomplete", "tracking_break", "miscalibrated", "recomputing"] | None = None
+    reason: Reason | None = None
     bid_value: Annotated[Money, Meta(description="expected_value, or null while not ready: bid on this alone")]
 
 

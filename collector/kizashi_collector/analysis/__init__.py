@@ -28,9 +28,22 @@ from kizashi_collector.analysis._matching import Check, Rules
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._rolling import Arrivals, RollingSummaries
 from kizashi_collector.analysis._rolling_funnel import RollingFunnels
-from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary, summarize
+from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Outcome, Summary, summarize
 from kizashi_collector.analysis._table import NO_VALUE, Codes, Column, EventTable
 from kizashi_collector.analysis._table_summary import summarize_table
+from kizashi_collector.analysis._values import (
+    BackTest,
+    Fit,
+    FittedKeys,
+    Key,
+    LagGrid,
+    Members,
+    Nowcast,
+    OpenCells,
+    Statistics,
+    fit,
+    nowcast,
+)
 from kizashi_collector.analysis._worth import Worth
 
 __all__ = [
@@ -44,24 +57,34 @@ __all__ = [
     "ActorJourney",
     "Arrivals",
     "Attempt",
+    "BackTest",
     "Check",
     "Codes",
     "Column",
     "EventFigures",
     "EventTable",
     "Figures",
+    "Fit",
+    "FittedKeys",
     "FunnelFigures",
     "GroupFigures",
     "Interval",
     "IntervalError",
     "Journey",
     "Journeys",
+    "Key",
     "Ladder",
+    "LagGrid",
     "LoggedEvent",
+    "Members",
+    "Nowcast",
+    "OpenCells",
+    "Outcome",
     "PropertyValue",
     "RollingFunnels",
     "RollingSummaries",
     "Rules",
+    "Statistics",
     "StepFigures",
     "Summary",
     "TrendFigures",
@@ -75,8 +98,10 @@ __all__ = [
     "evaluate_funnel",
     "evaluate_table_funnel",
     "find_journeys",
+    "fit",
     "freshness_start",
     "nearest_rank",
+    "nowcast",
     "resolve_interval",
     "summarize",
     "summarize_table",

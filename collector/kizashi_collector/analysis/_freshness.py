@@ -41,7 +41,7 @@ def complete_until_of(received_at: Column, time: Column, *, last_receipt: int | 
     if not len(received_at):
         return last_receipt
     until = as_of - _nearest_rank(np.maximum(0, received_at - time))
-    gaps = np.diff(np.sort(received_at))
+    gaps: Column = np.diff(np.sort(received_at))
     gaps = gaps[gaps > 0]
     silent = as_of - last_receipt > (_nearest_rank(gaps) if len(gaps) else 0)
     return min(until, last_receipt) if silent else until

@@ -11,7 +11,7 @@ from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._worth import Worth
 from kizashi_schemas.plan import Plan
 
-__all__ = ["LATE_AFTER_MS", "EventFigures", "Figures", "Summary", "summarize"]
+__all__ = ["LATE_AFTER_MS", "EventFigures", "Figures", "Outcome", "Summary", "summarize"]
 
 LATE_AFTER_MS = 10 * 60 * 1000
 """An event received more than this after its time was late."""
@@ -25,11 +25,30 @@ class EventFigures(Struct, frozen=True, gc=False):
     value: int | None
 
 
+class Outcome(Struct, frozen=True):
+    """What the journeys that began in the interval came to, and will come to; money in micros of the plan's currency.
+
+    `expected`, `low`, `high` and the evidence are None before anything was learned; `brought` is None, and they too,
+    where a final's currency has no rate. `reason` is why it is not ready, None where it is.
+    """
+
+    journeys: int
+    converted: int
+    open: int
+    brought: int | None
+    expected: int | None = None
+    low: int | None = None
+    high: int | None = None
+    own: float | None = None
+    borrowed: float | None = None
+    reason: str | None = "recomputing"
+
+
 class Figures(Struct, frozen=True):
     """One row. `key` holds the values of the asked fields in their order; money is micros of the plan's currency.
 
     final_value and declared_value are None without a plan, without a final conversion in it, and where an event's
-    currency has no rate.
+    currency has no rate. `outcome` is None without a final conversion, too.
     """
 
     key: tuple[str, ...]
@@ -37,6 +56,7 @@ class Figures(Struct, frozen=True):
     events: dict[str, EventFigures]
     final_value: int | None
     declared_value: int | None
+    outcome: Outcome | None = None
 
 
 class Summary(Struct, frozen=True):

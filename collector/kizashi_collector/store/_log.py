@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import replace
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunks import Change, Chunks, Texts, newest
 from kizashi_collector.store._deletion import Deleter, Erasure, empty_wal, expire
 from kizashi_collector.store._event_columns import EventColumns
+from kizashi_collector.store._fits import StoredFit, insert_fit
 from kizashi_collector.store._folder_lock import own_folder
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import (
@@ -135,6 +137,11 @@ class SqliteLog:
         row = (applied_at, plan_id, canonical)
         sql = "INSERT INTO plans (applied_at, plan_id, canonical) VALUES (?, ?, ?)"
         await self._writer.run(lambda connection: connection.execute(sql, row).rowcount)
+
+    async def add_fit(self, fit: StoredFit) -> StoredFit:
+        """Append a fit; return it with its number once it is durable. Raises StoreError."""
+        number = await self._writer.run(lambda connection: insert_fit(connection, fit))
+        return replace(fit, number=number)
 
     async def settle_rejected(self, gone: Sequence[int], kept: Sequence[tuple[int, str, str]]) -> None:
         """Delete rejected events, and give others a new reason; see Log.settle_rejected."""

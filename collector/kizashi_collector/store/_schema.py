@@ -76,6 +76,19 @@ def _first(db: Database) -> None:
     db.create_table("plans", {"seq": int, "applied_at": int, "plan_id": str, "canonical": bytes}, pk="seq", strict=True)
 
 
+@log_migrations(name="2026-11-20 fits")
+def _fits(db: Database) -> None:
+    # A fit that was used was told to somebody: it is part of what the answers are a function of.
+    db.create_table(
+        "fits",
+        {"number": int, "plan_id": str, "boundary": int, "made_at": int, "seconds": float, "fits": bytes},
+        pk="number",
+        not_null={"plan_id", "boundary", "made_at", "seconds", "fits"},
+        strict=True,
+    )
+    db.execute("CREATE INDEX fits_boundary ON fits(plan_id, boundary)")
+
+
 @key_migrations(name="2026-11-20 keys")
 def _keys(db: Database) -> None:
     db.create_table(

@@ -10,13 +10,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from kizashi_collector.analysis import Figures, Interval
+from kizashi_collector.analysis import Figures, Interval, Outcome
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._respond import NULL, money, money_text
 from kizashi_collector.store import SummaryReport
-from kizashi_schemas import MICROS, EventStats, SummaryAnswer, SummaryRow, SummaryTotal, format_time
+from kizashi_schemas import MICROS, EventStats, Evidence, SummaryAnswer, SummaryRow, SummaryTotal, format_time
 
 __all__ = ["Page", "Writer"]
+
+Number = int | float | str | msgspec.Raw | None
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -61,6 +63,8 @@ class Writer:
         self._style: Literal["number", "string"] = style
         self._limit = limit
         self._names = list(report.summary.total.events)
+        total = report.summary.total.outcome
+        self._learned = total is not None and total.own is not None
         self._reason: Literal["no_plan", "recomputing"] = reason
 
     def json(self, rows: Sequence[Figures], cursor: Callable[[tuple[str, ...]], str]) -> Page:
@@ -122,17 +126,31 @@ class Writer:
     def _encoded(self, rows: Sequence[Figures], by: tuple[str, ...]) -> Iterator[bytes]:
         """Rows as JSON. All numbers are encoded at once, and set into copies of what a row is but for its numbers."""
         form, amount = self._form(by), self._amount
-        numbers: list[int | msgspec.Raw | None] = []
+        numbers: list[Number] = []
         for row in rows:
             numbers.append(row.actors)
             for event in row.events.values():
                 numbers += (event.count, event.actors, amount(event.value))
-            numbers += (amount(row.final_value), amount(row.declared_value))
+            numbers += (amount(row.final_value), amount(row.declared_value), *self._outcome(row.outcome))
         texts = msgspec.json.encode(numbers)[1:-1].split(b",")
         width = len(texts) // len(rows) if rows else 0
         for at, row in enumerate(rows):
             key = [msgspec.json.encode(value) for value in row.key]
             yield form % (*key, *texts[at * width : (at + 1) * width])
+
+    def _outcome(self, outcome: Outcome | None) -> tuple[Number, ...]:
+        """What stands in the places of a form from `journeys` on."""
+        if outcome is None:
+            return (*[None] * 8, False, self._reason, None)
+        amount, ready = self._amount, outcome.reason is None
+        expected = amount(outcome.expected)
+        return (
+            *(outcome.journeys, outcome.converted, outcome.open, amount(outcome.brought)),
+            *(expected, amount(outcome.low), amount(outcome.high)),
+            _effective(outcome),
+            *((outcome.own, outcome.borrowed) if self._learned else ()),
+            *(ready, outcome.reason, expected if ready else None),
+        )
 
     def _amount(self, amount: int | None) -> int | msgspec.Raw | None:
         if self._style == "string":
@@ -152,12 +170,18 @@ class Writer:
                 events={name: EventStats(count=_PLACE, actors=_PLACE, value=_PLACE) for name in self._names},
                 final_value=_PLACE,
                 declared_value=_PLACE,
-                brought_value=NULL,
-                expected_value=NULL,
-                low=NULL,
-                high=NULL,
-                reason=self._reason,
-                bid_value=NULL,
+                journeys=_PLACE,
+                converted=_PLACE,
+                open=_PLACE,
+                brought_value=_PLACE,
+                expected_value=_PLACE,
+                low=_PLACE,
+                high=_PLACE,
+                effective_conversions=_PLACE,
+                evidence=Evidence(own=_PLACE, borrowed=_PLACE) if self._learned else None,
+                ready=_PLACE,
+                reason=_PLACE,
+                bid_value=_PLACE,
             )
         )
 
@@ -168,8 +192,19 @@ class Writer:
             event = row.events[name]
             cells += [event.count, event.actors, money_text(event.value)]
         cells += [money_text(row.final_value), money_text(row.declared_value)]
-        cells += ["false" if c == "ready" else self._reason if c == "reason" else "" for c in _VALUE_COLUMNS]
+        outcome = row.outcome
+        if outcome is None:
+            return [*cells, *[""] * 8, "false", self._reason, ""]
+        ready, effective = outcome.reason is None, _effective(outcome)
+        cells += [outcome.journeys, outcome.converted, outcome.open]
+        cells += map(money_text, (outcome.brought, outcome.expected, outcome.low, outcome.high))
+        cells += ["" if effective is None else f"{effective:g}", "true" if ready else "false", outcome.reason or ""]
+        cells.append(money_text(outcome.expected if ready else None))
         return cells
+
+
+def _effective(outcome: Outcome) -> float | None:
+    return None if outcome.own is None or outcome.borrowed is None else round(outcome.own + outcome.borrowed, 1)
 
 
 _STAND_IN = SummaryTotal(

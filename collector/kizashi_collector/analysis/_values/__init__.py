@@ -1,0 +1,24 @@
+"""What steps are worth, learned from journeys, and what open journeys will still bring."""
+
+from kizashi_collector.analysis._values._back_tests import BackTest
+from kizashi_collector.analysis._values._fit import Fit, fit
+from kizashi_collector.analysis._values._fitted import FittedKeys
+from kizashi_collector.analysis._values._grid import LagGrid
+from kizashi_collector.analysis._values._keys import Key
+from kizashi_collector.analysis._values._nowcast import Members, Nowcast, OpenCells, nowcast
+from kizashi_collector.analysis._values._statistics import JourneyColumns, Statistics
+
+__all__ = [
+    "BackTest",
+    "Fit",
+    "FittedKeys",
+    "JourneyColumns",
+    "Key",
+    "LagGrid",
+    "Members",
+    "Nowcast",
+    "OpenCells",
+    "Statistics",
+    "fit",
+    "nowcast",
+]

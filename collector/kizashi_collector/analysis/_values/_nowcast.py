@@ -1,0 +1,152 @@
+"""The nowcast: what journeys begun in a window will have brought once their horizon is over.
+
+A row's expected value is what its journeys have brought so far plus, over its open ones, q(m, a)·μ. Its interval adds
+four sources of doubt: whether each journey sells, what each sale brings, how well chances and means are known, and what
+back-tests missed beyond that. What is common to all keys is added up before it is squared, so the interval of a total
+is not the sum of its rows'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from kizashi_collector.analysis._values._fitted import FittedKeys
+from kizashi_collector.analysis._values._grid import Floats, Integers, LagGrid, summed
+from kizashi_collector.analysis._values._grouping import group
+from kizashi_collector.analysis._values._interval import HEAVY, chance_of_none, interval
+
+__all__ = ["Members", "Nowcast", "OpenCells", "nowcast"]
+
+
+class OpenCells(Struct, frozen=True, eq=False):
+    """How many journeys stand open, by row of the answer, place of their key in the fit (`FittedKeys.place`), deepest
+    step and age bin. A row may hold many keys, and a key be in many rows."""
+
+    row: Integers
+    place: Integers
+    step: Integers
+    bin: Integers
+    count: Integers
+
+    @classmethod
+    def of(
+        cls, row: Integers, place: Integers, step: Integers, since: Integers, *, as_of: int, grid: LagGrid
+    ) -> OpenCells:
+        """Count journeys without a final, one entry each: when each came to its deepest step, up to `as_of`. Those
+        whose horizon is over, its edge included, are left out."""
+        age = as_of - np.asarray(since)
+        young = np.flatnonzero(age < grid.horizon)
+        found = group(row[young], place[young], step[young], grid.bin_of(age[young]))
+        rows, places, steps, bins = found.columns
+        return cls(rows, places, steps, bins, found.count)
+
+
+class Members(Struct, frozen=True, eq=False):
+    """Which keys of the fit belong to which row of the answer: each pair once, open journeys or not."""
+
+    row: Integers
+    place: Integers
+
+
+class Nowcast(Struct, frozen=True):
+    """One row, in micros: what was brought, what is expected in all, and where it will lie in 90 of 100 cases; the
+    finals to come, the chance that there is none, and the evidence: the keys' own finals and what was borrowed."""
+
+    brought: int
+    expected: float
+    low: float
+    high: float
+    finals_to_come: float
+    none_to_come: float
+    own_conversions: float
+    borrowed_conversions: float
+
+
+class _ToCome(Struct, frozen=True, eq=False):
+    """Of each row: the mean and variance of the finals to come, and of the money."""
+
+    count: Floats
+    count_variance: Floats
+    money: Floats
+    money_variance: Floats
+
+
+def nowcast(fitted: FittedKeys, cells: OpenCells, members: Members, brought: Sequence[int]) -> list[Nowcast]:
+    """A nowcast for each row, `brought` naming what the journeys of each have brought so far, in micros.
+
+    The total is the nowcast of the same cells with every row 0.
+    """
+    rows = len(brought)
+    coming = _to_come(fitted, cells, rows)
+    own = summed(members.row, fitted.own[members.place], rows)
+    # A row borrows from what lies outside it: the total has nobody to borrow from.
+    lent = np.minimum(summed(members.row, fitted.borrowed[members.place], rows), float(fitted.own.sum()) - own)
+    heavy = fitted.fit.variation > HEAVY
+    answers = []
+    for n, (count, spread, money, variance) in enumerate(
+        zip(
+            coming.count.tolist(),
+            coming.count_variance.tolist(),
+            coming.money.tolist(),
+            coming.money_variance.tolist(),
+            strict=True,
+        )
+    ):
+        low, high = interval(count, spread, money, variance, heavy)
+        answers.append(
+            Nowcast(
+                brought=brought[n],
+                expected=brought[n] + money,
+                low=brought[n] + low,
+                high=brought[n] + high,
+                finals_to_come=count,
+                none_to_come=chance_of_none(count, spread),
+                own_conversions=float(own[n]),
+                borrowed_conversions=float(lent[n]),
+            )
+        )
+    return answers
+
+
+def _to_come(fitted: FittedKeys, cells: OpenCells, rows: int) -> _ToCome:
+    fit, worth = fitted.fit, fitted.worth
+    # A part is what one key has in one row.
+    part, index = np.unique(cells.row * fitted.places + cells.place, return_inverse=True)
+    row, place = part // fitted.places, part % fitted.places
+    count = cells.count.astype(np.float64)
+    q = worth.open[cells.step, cells.place, cells.bin]
+    finals = summed(index, count * q, len(part))
+    alike = summed(index, count * q * q, len(part))
+    own = np.zeros(len(part))
+    common = np.zeros(rows)
+    # A kin is the part of a row that one family has: what its keys share is added up before it is squared.
+    families = int(fitted.family.max()) + 1
+    kin, kin_of = np.unique(row * families + fitted.family[place], return_inverse=True)
+    row_of_kin = kin // families
+    shared = np.zeros(len(kin))
+    for t, (slopes, shift) in enumerate(zip(worth.slope, fit.shift_deviation, strict=True)):
+        slope = summed(index, count * slopes[cells.step, cells.place, cells.bin], len(part))
+        p = fitted.chance[t, place]
+        own += (slope * fitted.deviation[t, place]) ** 2
+        shared += summed(kin_of, slope * fitted.family_deviation[t, place], len(kin)) ** 2
+        common += summed(row, shift * slope * p * (1 - p), rows) ** 2
+    mean = fitted.mean[place]
+    unsure = own + (fit.inflation * finals) ** 2
+    to_come = summed(row, finals, rows)
+    money = summed(row, finals * mean, rows)
+    common += (fit.common_inflation * to_come) ** 2 + summed(row_of_kin, shared, rows)
+    of_parts = mean**2 * (
+        finals * fit.variation + finals - alike + unsure + fitted.mean_own[place] * (finals**2 + unsure)
+    )
+    each = np.divide(money, to_come, out=np.zeros(rows), where=to_come > 0)
+    money_shared = summed(row, finals * mean * fitted.mean_borrowed[place], rows) ** 2
+    money_shared += summed(row_of_kin, summed(kin_of, finals * mean * fitted.mean_family[place], len(kin)) ** 2, rows)
+    return _ToCome(
+        count=to_come,
+        count_variance=summed(row, finals - alike + unsure, rows) + common,
+        money=money,
+        money_variance=summed(row, of_parts, rows) + each**2 * common + money_shared,
+    )

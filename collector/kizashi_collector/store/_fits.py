@@ -1,0 +1,43 @@
+"""Fits as the log keeps them: every one that was used, under its number."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from msgspec import Struct
+
+__all__ = ["StoredFit", "fit_at", "insert_fit"]
+
+_INSERT = "INSERT INTO fits (plan_id, boundary, made_at, seconds, fits) VALUES (?, ?, ?, ?, ?)"
+_AT = (
+    "SELECT number, plan_id, boundary, made_at, seconds, fits FROM fits WHERE plan_id = ? AND boundary <= ? "
+    "ORDER BY boundary DESC, number LIMIT 1"
+)
+
+
+class StoredFit(Struct, frozen=True):
+    """What was learned under a plan from the events up to a boundary. Times are milliseconds since 1970.
+
+    `number` is 0 before it is stored, `seconds` how long it took, and `fits` what was learned, as bytes.
+    """
+
+    number: int
+    plan: str
+    boundary: int
+    made_at: int
+    seconds: float
+    fits: bytes
+
+
+def insert_fit(connection: Connection, fit: StoredFit) -> int:
+    """Append a fit in the open transaction; return its number."""
+    cursor = connection.execute(_INSERT, (fit.plan, fit.boundary, fit.made_at, fit.seconds, fit.fits))
+    if cursor.lastrowid is None:
+        raise RuntimeError("SQLite gave no number to a row that it inserted")
+    return cursor.lastrowid
+
+
+def fit_at(connection: Connection, plan: str, as_of: int) -> StoredFit | None:
+    """The fit under this plan that an answer at `as_of` takes: of the last boundary up to then, the first."""
+    row = connection.execute(_AT, (plan, as_of)).fetchone()
+    return None if row is None else StoredFit(*row)
