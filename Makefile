@@ -14,7 +14,7 @@ POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-ingest bench-query bench-sdk calibrate conformance crash powerloss faults fuzz overload docs \
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-sdk backtest calibrate conformance crash powerloss faults fuzz overload docs \
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
@@ -68,6 +68,9 @@ overload: $(INSTALLED)  ## three times the peak for a minute; docs/limits.md say
 
 calibrate: $(INSTALLED)  ## the nowcast on simulated journeys whose truth is known; minutes
 	PYTHONPATH=tests $(BIN)/python -m values.simulate --seeds 16 --first 101
+
+backtest: $(INSTALLED)  ## the nowcast on half a year of a real shop, beside what then happened; needs ../shared/data
+	PYTHONPATH=tests $(BIN)/python -m values.backtest
 
 docs: $(INSTALLED)  ## write what is generated: schemas, OpenAPI
 	$(BIN)/python schemas/generate_currencies.py

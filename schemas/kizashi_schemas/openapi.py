@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kizashi_schemas import _events, _funnels, _listings, _summary, _upkeep
+from kizashi_schemas import _events, _funnels, _listings, _summary, _upkeep, _values
 
 __all__ = ["json_schemas", "openapi"]
 
@@ -17,6 +17,7 @@ _PUBLIC = {
     "batch_answer": _events.BatchAnswer,
     "problem": _events.Problem,
     "summary_answer": _summary.SummaryAnswer,
+    "values_answer": _values.ValuesAnswer,
     "funnel_request": _funnels.FunnelRequest,
     "funnel_answer": _funnels.FunnelAnswer,
 }
@@ -49,6 +50,7 @@ _SUMMARY = {
     "csv": "`raw` leaves out the apostrophe before text that a spreadsheet would run",
     "cursor": "`next_cursor` of the page before",
 }
+_VALUES = {"as_of": _INTERVAL["as_of"], **_MONEY}
 _FUNNEL = {**_INTERVAL, **_MONEY, "by": "As in the summary", "attribution": "first, last, all or step:k"}
 _LIMIT = {"limit": "At most this many, from 1 to 1000; 100 where left out"}
 _REJECTED = {
@@ -111,6 +113,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation("The newest events (read)", "EventListing", query=_LIMIT),
         },
         "/v1/summary": {"get": _operation("What each campaign is worth (read)", "SummaryAnswer", query=_SUMMARY)},
+        "/v1/values": {"get": _operation("What micro-conversions are worth (read)", "ValuesAnswer", query=_VALUES)},
         "/v1/funnels": {
             "get": _operation("The plan's funnels (read)", "FunnelListing"),
             "post": _operation(

@@ -29,8 +29,8 @@ def test_the_first_poll_explains_and_the_second_is_a_304(quiet_collector: Server
     first, second = run("bidder.py", *options), run("bidder.py", *options)
 
     assert first.stdout.splitlines() == [
-        "brand: bid stays 100 (not ready: recomputing); actors 2, final 9800, declared 9800",
-        "gift_season: bid stays 100 (not ready: recomputing); actors 1, final 0, declared 0",
+        "brand: bid stays 100 (not ready: thin); actors 2, final 9800, declared 9800",
+        "gift_season: bid stays 100 (not ready: thin); actors 1, final 0, declared 0",
     ]
     assert second.stdout.splitlines() == ["304: no number changed, every bid stays"]
     assert (first.returncode, second.returncode) == (0, 0)

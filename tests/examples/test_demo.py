@@ -68,7 +68,7 @@ def test_it_shows_funnel_summary_and_books_and_leaves_nothing(tmp_path: Path) ->
     words = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
     assert words["mv_visit"][-4:-2] == ["40", "100.0%"]
     assert words["total"][1] == "40"
-    assert words["brand"][-3:] == ["not", "ready:", "recomputing"]
+    assert words["brand"][-3:] == ["not", "ready:", "thin"]
     assert "304: no number changed, every bid stays" in text
     assert "what they did is what the collector counted" in text
     assert "acknowledged durable" in text

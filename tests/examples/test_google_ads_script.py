@@ -85,8 +85,8 @@ def test_while_values_are_not_ready_every_bid_stays(play: Play) -> None:
     assert happened["error"] is None
     assert happened["sets"] == []
     assert happened["logs"] == [
-        "brand: bids stay (not ready: recomputing); actors 2, final_value 9800, declared_value 9800",
-        "gift_season: bids stay (not ready: recomputing); actors 1, final_value 0, declared_value 0",
+        "brand: bids stay (not ready: thin); actors 2, final_value 9800, declared_value 9800",
+        "gift_season: bids stay (not ready: thin); actors 1, final_value 0, declared_value 0",
         "new: bids stay (kizashi has seen nobody from it in 7d)",
     ]
 

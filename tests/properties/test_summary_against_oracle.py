@@ -70,7 +70,7 @@ _PROFILE = settings(max_examples=400, deadline=None, derandomize=True, suppress_
 
 def _plain(figures: Figures) -> dict[str, Any]:
     answer = msgspec.structs.asdict(figures)
-    del answer["key"]
+    del answer["key"], answer["outcome"]  # journeys have oracles of their own
     return answer | {"events": {name: msgspec.structs.asdict(event) for name, event in figures.events.items()}}
 
 

@@ -41,7 +41,8 @@ def complete_until_of(received_at: Column, time: Column, *, last_receipt: int | 
     if not len(received_at):
         return last_receipt
     until = as_of - _nearest_rank(np.maximum(0, received_at - time))
-    gaps: Column = np.diff(np.sort(received_at))
+    ordered = np.sort(received_at)
+    gaps = ordered[1:] - ordered[:-1]
     gaps = gaps[gaps > 0]
     silent = as_of - last_receipt > (_nearest_rank(gaps) if len(gaps) else 0)
     return min(until, last_receipt) if silent else until

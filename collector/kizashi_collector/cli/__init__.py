@@ -7,6 +7,7 @@ from kizashi_collector.cli._keys import add_keys
 from kizashi_collector.cli._rejected import add_rejected
 from kizashi_collector.cli._serve import add_serve
 from kizashi_collector.cli._settings import SETTINGS, Setting
+from kizashi_collector.cli._values import add_values
 
 __all__ = [
     "SETTINGS",
@@ -18,4 +19,5 @@ __all__ = [
     "add_rejected",
     "add_restore",
     "add_serve",
+    "add_values",
 ]

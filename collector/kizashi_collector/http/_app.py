@@ -22,6 +22,7 @@ from kizashi_collector.http._routes import (
     get_plan,
     get_ready,
     get_summary,
+    get_values,
     list_events,
     list_funnels,
     list_rejected,
@@ -71,6 +72,7 @@ def _routes() -> Iterator[tuple[str, str, Handler]]:
     yield "POST", "/v1/rejected/replay", needs("admin", replay_rejected)
     yield "DELETE", "/v1/actors/{actor}", needs("admin", erase_actor)
     yield "GET", "/v1/summary", needs("read", get_summary)
+    yield "GET", "/v1/values", needs("read", get_values)
     yield "GET", "/v1/funnels", needs("read", list_funnels)
     yield "POST", "/v1/funnels", needs("read", post_funnel)
     yield "GET", "/v1/funnels/{name}", needs("read", get_funnel)

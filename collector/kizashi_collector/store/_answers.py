@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from kizashi_collector.analysis import (
+    EventTable,
     FunnelFigures,
     Interval,
+    Ladder,
+    LagGrid,
+    Review,
     RollingFunnels,
+    RowCells,
+    Summary,
     Worth,
     complete_until_of,
     evaluate_funnel,
     evaluate_table_funnel,
+    fit_groupings,
     freshness_start,
+    review,
     summarize,
     summarize_table,
+    walked_journeys,
 )
 from kizashi_collector.store._chunks import (
     DIMENSIONS,
@@ -25,12 +34,27 @@ from kizashi_collector.store._chunks import (
     adjusted_between,
     adjustments,
     events_between,
+    journeys_until,
     last_receipt,
     receipts,
     table_between,
     tables_between,
 )
-from kizashi_collector.store._current import Answer, Asked, FunnelAsked, Kept, SummaryAsked
+from kizashi_collector.store._current import (
+    HISTORY_MS,
+    Answer,
+    Asked,
+    FunnelAsked,
+    Kept,
+    Learned,
+    PlannedPace,
+    SummaryAsked,
+    grounds_of,
+    judge,
+    learn,
+    with_outcomes,
+)
+from kizashi_collector.store._fits import fit_at
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
@@ -40,6 +64,7 @@ from kizashi_schemas.plan import Plan
 __all__ = ["LogAnswers"]
 
 T = TypeVar("T")
+_MONTH_MS = 29 * 86_400_000
 
 
 class LogAnswers:
@@ -85,6 +110,23 @@ class LogAnswers:
             lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
         )
 
+    async def values(self, plan: Plan, as_of: int) -> Review:
+        """The review of the plan's micro-conversions; see Answers.values."""
+        return await self._log.read(lambda connection, patience: self._review(connection, patience, plan, as_of))
+
+    def _review(self, connection: sqlite3.Connection, patience: Patience, plan: Plan, as_of: int) -> Review:
+        texts, ladder = self._log.texts, Ladder.of(plan)
+        if ladder is None:
+            return review(EventTable.empty(), texts.codes, plan, None, None, as_of=as_of, check=patience)
+        journeys = journeys_until(connection, texts, plan, ladder, as_of, patience)
+        stored = fit_at(connection, plan.id, as_of)
+        learned = None if stored is None else Learned(stored).whole
+        since = as_of - max(ladder.lookback_ms + ladder.horizon_ms, _MONTH_MS)
+        table = table_between(
+            connection, texts, since, as_of, patience, names=set(plan.events), columns={"value", "currency", "source"}
+        )
+        return review(table, texts.codes, plan, journeys, learned, as_of=as_of, check=patience)
+
     async def _ask(self, asked: Asked) -> Answer | None:
         """Ask what is kept. Raises StoreError once the log is damaged."""
         if self._kept is None:
@@ -123,7 +165,57 @@ class LogAnswers:
         received_at, time = receipts(connection, texts, freshness_start(as_of), as_of, patience)
         last = last_receipt(connection, texts, as_of)
         complete_until = complete_until_of(received_at, time, last_receipt=last, as_of=as_of)
+        ladder = Ladder.of(plan)
+        if plan is not None and ladder is not None:
+            summary = self._with_outcomes(connection, patience, plan, ladder, interval, by, summary, complete_until)
         return SummaryReport(summary, complete_until, interval)
+
+    def _with_outcomes(
+        self,
+        connection: sqlite3.Connection,
+        patience: Patience,
+        plan: Plan,
+        ladder: Ladder,
+        interval: Interval,
+        by: tuple[str, ...],
+        summary: Summary,
+        complete_until: int | None,
+    ) -> Summary:
+        """What the journeys of the log came to, and will come to, as what was learned by then says.
+
+        What was not learned under this plan by then, or not for what is asked, is learned from what the log held then.
+        """
+        texts, as_of = self._log.texts, interval.as_of
+        sources: Sequence[Mapping[str, str]]
+        if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
+            journeys = journeys_until(connection, texts, plan, ladder, as_of, patience)
+            sources = list(texts.codes.sources)
+        else:
+            worth = Worth(plan, adjustments(connection, as_of))
+            events = events_between(connection, texts, -1, as_of, patience)
+            journeys, sources = walked_journeys(events, ladder, worth, as_of=as_of, check=patience)
+        stored = fit_at(connection, plan.id, as_of)
+        learned = None if stored is None else Learned(stored)
+        if learned is None or learned.covering(by) is None:
+            groupings = [one for one in fit_groupings(plan.summaries) if set(by) <= set(one)][:1] or [by]
+            learned = Learned(learn(journeys, sources, plan, ladder, as_of, groupings))
+        fields, fitted = learned.covering(by) or (by, None)
+        keys = [tuple(source.get(field, "") for field in fields) for source in sources]
+        cells = RowCells.of(journeys, keys, ladder, LagGrid.of(ladder.horizon_ms), interval)
+        pace = PlannedPace(plan, texts.codes, as_of)
+        for table in tables_between(connection, texts, as_of - HISTORY_MS, as_of, patience, columns=()):
+            pace.add(table)
+        grounds = grounds_of(
+            plan,
+            ladder,
+            fitted,
+            pace.breaks(as_of, complete_until),
+            as_of=as_of,
+            length=interval.end - interval.start,
+            complete_until=complete_until,
+            mending=False,
+        )
+        return with_outcomes(summary, cells, fields, by, fitted, judge(grounds, young=learned.young))
 
     async def funnel(
         self,

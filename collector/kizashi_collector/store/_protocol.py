@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kizashi_collector.analysis import FunnelFigures, Interval, LoggedEvent, Summary
+from kizashi_collector.analysis import FunnelFigures, Interval, LoggedEvent, Review, Summary
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_schemas import Funnel, KizashiError
 from kizashi_schemas.plan import Plan
@@ -118,11 +118,15 @@ _ALL = RejectedFilter()
 
 
 class Gone(Struct, frozen=True):
-    """Events that are no longer in the log, with their numbers: because of their age, or as their actor was erased."""
+    """Events that are no longer in the log, with their numbers: because of their age, or as their actor was erased.
+
+    `actors` are the numbers that the log has for those who were erased.
+    """
 
     why: Literal["expired", "erased"]
     events: Sequence[LoggedEvent]
     seqs: Sequence[int]
+    actors: Sequence[int] = ()
 
 
 class Lapsed(Struct, frozen=True):
@@ -206,7 +210,8 @@ class FunnelReport(Struct, frozen=True):
 class AnswersState(Struct, frozen=True):
     """Whether the plan's answers are kept current, and if not, how much of the log has been counted for that, from 0 to
     1; how many events are held in memory for them, how many are stored and not counted yet, how many seconds it took to
-    count them from the log, and how complete the recent past is; None where that is not known.
+    count them from the log, and how complete the recent past is; up to when values were learned from, how many seconds
+    that took, and the journeys of how many actors are being found anew. None where that is not known.
     """
 
     current: bool = False
@@ -215,6 +220,9 @@ class AnswersState(Struct, frozen=True):
     backlog: int = 0
     build_seconds: float | None = None
     complete_until: int | None = None
+    learned_until: int | None = None
+    learning_seconds: float | None = None
+    mending: int = 0
 
 
 class Log(Protocol):
@@ -316,6 +324,9 @@ class Answers(Protocol):
 
         `name` is that of the plan's funnel, if it is one.
         """
+
+    async def values(self, plan: Plan, as_of: int) -> Review:
+        """The review of the plan's micro-conversions as they stand at as_of; see analysis.review."""
 
     def state(self) -> AnswersState:
         """How current they are; may take some milliseconds, in any thread."""

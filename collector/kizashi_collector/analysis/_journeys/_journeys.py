@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from kizashi_collector.analysis._table import CodeColumn, Column
 
-__all__ = ["CONVERTED", "NEVER", "RETRACTED", "UNENDED", "Journeys"]
+__all__ = ["CONVERTED", "NEVER", "RETRACTED", "UNENDED", "Journeys", "join_journeys"]
 
 UNENDED, CONVERTED, RETRACTED = 0, 1, 2
 """How a journey ended: not yet, or by the horizon alone; by a final conversion; by one that was taken back."""
@@ -60,3 +61,17 @@ class Journeys(Struct, frozen=True, eq=False):
         """Which journeys are open at the as_of that they were found for."""
         is_open: NDArray[np.bool_] = (self.ended == UNENDED) & (self.deadlines(horizon_ms) >= as_of)
         return is_open
+
+
+def join_journeys(parts: Sequence[Journeys]) -> Journeys:
+    """Those of several sets of actors, one after the other; of one ladder, and there is one part at least."""
+    if len(parts) == 1:
+        return parts[0]
+    apart: dict[int, int | None] = {}
+    first = 0
+    for part in parts:
+        apart |= {first + row: amount for row, amount in part.apart.items()}
+        first += len(part)
+    columns = [name for name in Journeys.__struct_fields__ if name != "apart"]
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    return Journeys(**joined, apart=apart)

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from kizashi_collector.analysis._values._back_tests import BackTest, back_tests
+from kizashi_collector.analysis._values._back_tests import BackTest, Tested, back_tests
 from kizashi_collector.analysis._values._chances import Chances, Trials, chances
 from kizashi_collector.analysis._values._curves import lag_curves
 from kizashi_collector.analysis._values._forgetting import half_lives
@@ -25,7 +25,8 @@ WHOLE = 65_535
 class Fit(Struct, frozen=True):
     """What was learned. Each list by key has one entry per place: the keys, then one unseen key below each wider level
     (`FittedKeys.place`); places of one `family` share an error. Lists by transition follow `transitions(steps)`. Money
-    is in micros, half-lives in days (None: no forgetting), times in milliseconds."""
+    is in micros, half-lives in days (None: no forgetting), times in milliseconds. `recalibration` is what open journeys
+    are multiplied by, and is not in `chance`."""
 
     boundary: int
     lookback: int
@@ -52,6 +53,7 @@ class Fit(Struct, frozen=True):
     half_life_common: float | None
     inflation: float
     common_inflation: float
+    recalibration: float
     back_tests: tuple[BackTest, ...]
 
 
@@ -62,8 +64,8 @@ def fit(statistics: Statistics) -> Fit:
     own, common = half_lives(trials)
     found = chances(statistics, trials, own, common)
     paid = money(statistics)
-    psi, psi_common, tests = back_tests(statistics, own, common)
-    return _written(statistics, curves, found, paid, (own, common), (psi, psi_common), tests)
+    tested = back_tests(statistics, own, common)
+    return _written(statistics, curves, found, paid, (own, common), tested)
 
 
 def _written(
@@ -72,8 +74,7 @@ def _written(
     found: Chances,
     paid: Money,
     lives: tuple[float, float],
-    psi: tuple[float, float],
-    tests: tuple[BackTest, ...],
+    tested: Tested,
 ) -> Fit:
     levels = statistics.keys.levels()
     # An unseen key below a wider level: its mean chance, and all the spread that keys there have.
@@ -125,9 +126,10 @@ def _written(
         kappa=_plain(found.kappa),
         half_life_own=None if np.isinf(lives[0]) else lives[0],
         half_life_common=None if np.isinf(lives[1]) else lives[1],
-        inflation=psi[0],
-        common_inflation=psi[1],
-        back_tests=tests,
+        inflation=tested.inflation,
+        common_inflation=tested.common_inflation,
+        recalibration=tested.recalibration,
+        back_tests=tested.tests,
     )
 
 

@@ -42,8 +42,8 @@ class FittedKeys:
 
     @cached_property
     def worth(self) -> Worth:
-        """Chances of a final by state, place and age bin."""
-        return worth(self.chance, self.curves, self.fit.steps)
+        """Chances of a final by state, place and age bin, recalibrated."""
+        return worth(self.chance, self.curves, self.fit.steps).times(self.fit.recalibration)
 
     def place(self, key: Key) -> int:
         """Where a key stands; one that the fit has not seen takes what its widest known relatives have."""

@@ -26,6 +26,10 @@ class Worth(Struct, frozen=True, eq=False):
     open: Floats
     slope: Floats
 
+    def times(self, factor: float) -> Worth:
+        """Open journeys moved by a factor, none beyond a certain final. `fresh` stays: nothing has stood open yet."""
+        return Worth(self.fresh, np.minimum(self.open * factor, 1.0), self.slope * factor)
+
 
 def worth(chance: Floats, curves: Floats, steps: int) -> Worth:
     """From chances (transition, key) and curves (transition, key, edge)."""

@@ -61,6 +61,17 @@ _OF_MOMENT: tuple[tuple[str, str, Callable[[Moment], float | None]], ...] = (
         "How long it took to count the declared answers from the log",
         lambda now: now.answers.build_seconds,
     ),
+    (
+        "kizashi_learned_until_timestamp_seconds",
+        "Up to when events were learned from, for what steps are worth",
+        lambda now: _seconds(now.answers.learned_until),
+    ),
+    ("kizashi_learning_seconds", "How long that took the last time", lambda now: now.answers.learning_seconds),
+    (
+        "kizashi_journeys_mending",
+        "Actors whose journeys are being found anew in the log, since late events changed them",
+        lambda now: now.answers.mending,
+    ),
 )
 _OF_LOG: tuple[tuple[str, str, Callable[[LogState], float | None]], ...] = (
     ("kizashi_disk_free_bytes", "Free bytes of the volume that holds the log", lambda log: log.free_bytes),

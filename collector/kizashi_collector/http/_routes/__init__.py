@@ -7,6 +7,7 @@ from kizashi_collector.http._routes._operations import get_health, get_metrics, 
 from kizashi_collector.http._routes._plan import get_plan, post_plan
 from kizashi_collector.http._routes._rejected import list_rejected, replay_rejected
 from kizashi_collector.http._routes._summary import get_summary
+from kizashi_collector.http._routes._values import get_values
 
 __all__ = [
     "erase_actor",
@@ -17,6 +18,7 @@ __all__ = [
     "get_plan",
     "get_ready",
     "get_summary",
+    "get_values",
     "list_events",
     "list_funnels",
     "list_rejected",

@@ -2,8 +2,10 @@
 
 from kizashi_collector.store._chunks._chunk import Chunk
 from kizashi_collector.store._chunks._chunks import Change, Chunks, Stored, decode_adjustment
+from kizashi_collector.store._chunks._journeys import journeys_until
 from kizashi_collector.store._chunks._scan import (
     LogDetails,
+    actors_at,
     adjusted_among,
     adjusted_between,
     adjustments,
@@ -28,12 +30,14 @@ __all__ = [
     "LogDetails",
     "Stored",
     "Texts",
+    "actors_at",
     "adjusted_among",
     "adjusted_between",
     "adjustments",
     "decode_adjustment",
     "events_between",
     "ids_at",
+    "journeys_until",
     "last_number",
     "last_receipt",
     "newest",

@@ -18,6 +18,7 @@ from kizashi_collector.store._chunks._texts import Texts
 
 __all__ = [
     "LogDetails",
+    "actors_at",
     "adjusted_among",
     "adjusted_between",
     "adjustments",
@@ -185,6 +186,20 @@ def originals_at(
                 order=order,
             ),
         )
+
+
+def actors_at(connection: Connection, texts: Texts, seqs: Sequence[int]) -> Iterator[int]:
+    """The numbers of the actors of the events with these numbers, which ascend; of those that are there."""
+    first = count = 0
+    columns: Columns | None = None
+    for seq in seqs:
+        if columns is None or seq >= first + count:
+            row = connection.execute(_NUMBERS_HOLDING, (seq,)).fetchone()
+            if row is None or seq >= row[0] + row[1]:
+                continue
+            first, count = row[:2]
+            columns = Chunk(row[2], b"", count, texts).columns
+        yield int(columns.actors[seq - first])
 
 
 def adjustments(connection: Connection, as_of: int) -> Iterator[LoggedEvent]:

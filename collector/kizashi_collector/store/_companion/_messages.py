@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from kizashi_collector.store._current import Answer, Asked, Told
+from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._protocol import AnswersState
 from kizashi_schemas import KizashiError
 from kizashi_schemas.plan import Plan
@@ -20,6 +21,8 @@ __all__ = [
     "Between",
     "Changed",
     "Keep",
+    "Kept",
+    "Learned",
     "Mark",
     "Message",
     "Open",
@@ -81,13 +84,27 @@ class Mark(Struct, frozen=True):
     number: int
 
 
+class Learned(Struct, frozen=True):
+    """From it: append this fit to the log."""
+
+    number: int
+    fit: StoredFit
+
+
+class Kept(Struct, frozen=True):
+    """To it: the fit is in the log, or could not be written."""
+
+    number: int
+    fit: StoredFit | None
+
+
 class Taken(Struct, frozen=True):
     """From it: go on."""
 
     number: int
 
 
-Message = Open | Keep | Changed | Ask | Answered | Between | Mark | Taken | AnswersState
+Message = Open | Keep | Changed | Ask | Answered | Between | Mark | Taken | Learned | Kept | AnswersState
 
 
 def pack(message: Message) -> bytes:

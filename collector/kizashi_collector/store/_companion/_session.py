@@ -15,6 +15,8 @@ from kizashi_collector.store._companion._messages import (
     Between,
     Changed,
     Keep,
+    Kept,
+    Learned,
     Mark,
     Message,
     Open,
@@ -24,8 +26,9 @@ from kizashi_collector.store._companion._messages import (
 )
 from kizashi_collector.store._companion._outbox import Outbox
 from kizashi_collector.store._current import Answer, Asked, Told
+from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._log import SqliteLog
-from kizashi_collector.store._protocol import AnswersState
+from kizashi_collector.store._protocol import AnswersState, StoreError
 from kizashi_schemas.plan import Plan
 
 __all__ = ["Session"]
@@ -53,6 +56,7 @@ class Session:
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[Answered]] = {}
         self._marks: dict[int, threading.Event] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
         self._ended = False
         # Texts are told in the order of their numbers, whoever tells.
         self._telling = threading.Lock()
@@ -119,10 +123,23 @@ class Session:
             case Between(number):
                 taken = self._marks[number] = threading.Event()
                 self._log.between(lambda: self._mark(number, taken))
+            case Learned(number, fit):
+                task = self._loop.create_task(self._keep_fit(number, fit))
+                self._keeping.add(task)
+                task.add_done_callback(self._keeping.discard)
             case Taken(number):
                 self._marks.pop(number).set()
             case _:
                 raise ValueError(f"no companion says {type(message).__name__}")
+
+    async def _keep_fit(self, number: int, fit: StoredFit) -> None:
+        kept: StoredFit | None = None
+        try:
+            kept = await self._log.add_fit(fit)
+        except StoreError:
+            _log.exception("what was learned cannot be kept")
+        if not self._ended:
+            self._send(Kept(number, kept))
 
     def _mark(self, number: int, taken: threading.Event) -> None:
         """Hold the log until the companion has its snapshot; some milliseconds, unless it is in trouble."""

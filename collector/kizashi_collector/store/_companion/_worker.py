@@ -17,6 +17,8 @@ from kizashi_collector.store._companion._messages import (
     Between,
     Changed,
     Keep,
+    Kept,
+    Learned,
     Mark,
     Message,
     Open,
@@ -25,6 +27,7 @@ from kizashi_collector.store._companion._messages import (
     received,
 )
 from kizashi_collector.store._current import Current, answer_of
+from kizashi_collector.store._fits import StoredFit
 from kizashi_schemas import KizashiError
 
 __all__ = ["serve"]
@@ -60,12 +63,23 @@ class _Source:
         self._send = send
         self._numbers = itertools.count()
         self._to_do: dict[int, Callable[[], None]] = {}
+        self._learned: dict[int, Callable[[StoredFit | None], None]] = {}
 
     def between(self, do: Callable[[], None]) -> None:
         """Have something done when all before a mark was told, and nothing after it."""
         number = next(self._numbers)
         self._to_do[number] = do
         self._send(Between(number))
+
+    def keep_fit(self, fit: StoredFit, then: Callable[[StoredFit | None], None]) -> None:
+        """Have a fit appended to the log."""
+        number = next(self._numbers)
+        self._learned[number] = then
+        self._send(Learned(number, fit))
+
+    def kept(self, number: int, fit: StoredFit | None) -> None:
+        """It was, or could not be."""
+        self._learned.pop(number)(fit)
 
     def marked(self, number: int) -> None:
         """The mark has come."""
@@ -100,6 +114,8 @@ class _Worker:
                 current.keep(plan)
             case Mark(number):
                 source.marked(number)
+            case Kept(number, fit):
+                source.kept(number, fit)
             case _:
                 raise ValueError(f"nobody says {type(message).__name__} to a companion")
 

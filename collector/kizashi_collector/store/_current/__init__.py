@@ -3,17 +3,26 @@
 from kizashi_collector.store._current._asked import Answer, Asked, FunnelAsked, Kept, SummaryAsked, answer_of
 from kizashi_collector.store._current._current import Current
 from kizashi_collector.store._current._in_thread import InThread
+from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace, grounds_of, judge
+from kizashi_collector.store._current._values import Learned, learn, with_outcomes
 from kizashi_collector.store._current._view import Told, told_of
 
 __all__ = [
+    "HISTORY_MS",
     "Answer",
     "Asked",
     "Current",
     "FunnelAsked",
     "InThread",
     "Kept",
+    "Learned",
+    "PlannedPace",
     "SummaryAsked",
     "Told",
     "answer_of",
+    "grounds_of",
+    "judge",
+    "learn",
     "told_of",
+    "with_outcomes",
 ]

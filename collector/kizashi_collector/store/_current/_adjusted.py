@@ -30,6 +30,8 @@ class Adjusted:
         self._of: dict[_Key, dict[int, LoggedEvent]] = {}
         self._key_of: dict[int, _Key] = {}
         self._ahead: list[tuple[int, int]] = []
+        self.passed_over: list[int] = []
+        """The numbers of events that were adjusted and are older than what is held."""
 
     def add(
         self,
@@ -93,7 +95,11 @@ class Adjusted:
         self, connection: Connection, found: Sequence[tuple[int, _Key]], stopped: Callable[[], bool] = lambda: False
     ) -> None:
         now = self._rolling.now
-        here = [(seq, key) for seq, key in found if seq <= self.last and self._rolling.holds(seq)]
+        told = [(seq, key) for seq, key in found if seq <= self.last]
+        here = [(seq, key) for seq, key in told if self._rolling.holds(seq)]
+        if len(here) < len(told):
+            held = {seq for seq, _ in here}
+            self.passed_over += [seq for seq, _ in told if seq not in held]
         keys = dict(here)
         for original in originals_at(connection, self._texts, [(seq, key[1]) for seq, key in here]):
             if stopped():

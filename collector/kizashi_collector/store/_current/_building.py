@@ -7,10 +7,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from msgspec import Struct
 
-from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment, last_number, last_receipt
+from kizashi_collector.analysis import Ladder
+from kizashi_collector.store._chunks import (
+    Chunk,
+    Texts,
+    decode_adjustment,
+    journeys_until,
+    last_number,
+    last_receipt,
+)
+from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._current._view import Arrived, View
+from kizashi_collector.store._fits import fit_at
 
-__all__ = ["Begun", "begin", "read_in"]
+__all__ = ["Begun", "begin", "found_values", "mend", "read_in"]
 
 _AT_ONCE = 50_000
 _CHUNKS = "SELECT first, count, numbers FROM chunks WHERE last_time > ? OR last_received > ? ORDER BY first"
@@ -33,7 +43,7 @@ def begin(texts: Texts, view: View) -> Begun:
     connection = view.connection
     try:
         return Begun(
-            connection.execute(_CHUNKS, (view.rolling.since, view.receipts_since)).fetchall(),
+            connection.execute(_CHUNKS, (view.events_since, view.receipts_since)).fetchall(),
             connection.execute(_ADJUSTMENTS).fetchall(),
             last_number(connection),
             last_receipt(connection, texts, view.receipts_since),
@@ -82,3 +92,37 @@ def _parts(texts: Texts, view: View, begun: Begun) -> Iterator[Arrived]:
         received, time = columns.receipts()
         lately = received > received_since
         yield Arrived(first, first + count - 1, columns.table(first), (received[lately], time[lately]), (), ())
+
+
+def found_values(texts: Texts, view: View, check: Callable[[], None]) -> Callable[[], Values] | None:
+    """Find the journeys of the whole log, and what was learned last, in the snapshot that the view's connection has.
+
+    What is returned sets them beside the summaries once those have taken in the same. None where no event is final.
+    """
+    plan, now, rolling = view.plan, view.rolling.now, view.rolling
+    ladder = Ladder.of(plan)
+    if plan is None or ladder is None:
+        return None
+    stored = fit_at(view.connection, plan.id, now)
+    journeys = journeys_until(view.connection, texts, plan, ladder, now, check)
+    return lambda: Values(plan, ladder, rolling, journeys, stored)
+
+
+def mend(texts: Texts, view: View, check: Callable[[], None]) -> None:
+    """Find the journeys anew of the actors of whom only the log can tell; from the events that the view was told."""
+    values = view.values
+    if values is None:
+        return
+    journeys, as_of = values.journeys, view.rolling.now
+    actors = set(journeys.dirty)
+    journeys.dirty.clear()
+    connection = view.connection
+    connection.execute("BEGIN")
+    try:
+        found = journeys_until(
+            connection, texts, values.plan, values.ladder, as_of, check, actors=actors, last=view.adjusted.last
+        )
+    finally:
+        connection.execute("ROLLBACK")
+    for actor in sorted(actors):
+        journeys.mend(actor, found, as_of)

@@ -14,8 +14,10 @@ from typing import Protocol, TypeVar
 
 from kizashi_collector.analysis import Interval
 from kizashi_collector.store._chunks import Texts
-from kizashi_collector.store._current._building import begin, read_in
+from kizashi_collector.store._current._building import begin, found_values, mend, read_in
+from kizashi_collector.store._current._values import Values, learn
 from kizashi_collector.store._current._view import Told, Unchanged, View
+from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
 from kizashi_schemas.plan import Plan
 
@@ -31,7 +33,15 @@ _FEW, _A_MOMENT = 2_000, 0.03
 _TICK_SECONDS = 1.0
 _CLOCK_TOLERANCE_MS = 5_000
 _AGAIN_SECONDS = 60.0
+_MEND_SHARE = 20
+"""For each second of looking actors up in the log, nobody is looked up for so many."""
+
+_MANY_TO_MEND = 20_000
 _FORGETTABLE = 1_000_000
+
+
+class _ClosingError(Exception):
+    """Raised within work that nobody waits for any more."""
 
 
 class Source(Protocol):
@@ -47,6 +57,9 @@ class Source(Protocol):
 
     def between(self, do: Callable[[], None]) -> None:
         """Have something done soon, in any thread, between two transactions as they are told."""
+
+    def keep_fit(self, fit: StoredFit, then: Callable[[StoredFit | None], None]) -> None:
+        """Append a fit to the log; `then` is called once that is durable, or with None where it was not to be done."""
 
 
 class Current:
@@ -72,7 +85,8 @@ class Current:
         self._told: tuple[View, ...] = ()
         self._telling = threading.Lock()
         self._wanted: tuple[Plan | None] | None = None
-        self._not_before = self._next_news = 0.0
+        self._not_before = self._next_news = self._learn_not_before = self._mend_not_before = 0.0
+        self._learning = False
         self._build_seconds: float | None = None
         self._progress = 0.0
         self._connection = self._open()
@@ -195,6 +209,8 @@ class Current:
             return None, as_of
         self._count(len(view.queue))
         now = self._now()
+        if view.values is not None and view.values.due(now):
+            self._signal.set()
         if view.rolling.now > now + _CLOCK_TOLERANCE_MS:
             self._drop()  # the clock was set back
             return None, as_of
@@ -221,13 +237,17 @@ class Current:
         if view is None:
             return AnswersState(progress=self._progress, build_seconds=self._build_seconds)
         current = self._wanted is not None and _id(view.plan) == _id(self._wanted[0])
+        learned = None if view.values is None else view.values.learned
         return AnswersState(
             current=current,
             progress=1.0 if current else self._progress,
             events=view.rolling.held.count,
-            backlog=view.backlog,
+            backlog=max(view.backlog, len(view.queue)),
             build_seconds=self._build_seconds,
             complete_until=view.complete_until(),
+            learned_until=None if learned is None else learned.boundary,
+            learning_seconds=None if learned is None else learned.seconds,
+            mending=0 if view.values is None else len(view.values.journeys.dirty),
         )
 
     # -- in the thread ------------------------------------------------------------------------------------------------
@@ -246,7 +266,10 @@ class Current:
             if due and time.monotonic() >= self._not_before:
                 self._build()
                 self._tell_news()
-            elif time.monotonic() >= self._next_news:
+            elif not due:
+                self._mend()
+                self._learn()
+            if time.monotonic() >= self._next_news:
                 self._tell_news()
 
     def _tick(self) -> bool:
@@ -260,9 +283,9 @@ class Current:
             self._signal.set()
         view.arrivals.move_on(self._now())
         behind = view.rolling.behind
-        return _id(view.plan) != _id(self._wanted[0]) or (
-            behind > _FORGETTABLE and 2 * behind > view.rolling.held.count
-        )
+        if _id(view.plan) != _id(self._wanted[0]) or _many_to_mend(view):
+            return True
+        return behind > _FORGETTABLE and 2 * behind > view.rolling.held.count
 
     def _build(self) -> None:
         """Build a view from the log, beside the one that there is, and put it in its place."""
@@ -273,10 +296,14 @@ class Current:
         self._progress = 0.0
         try:
             with closing(self._open()) as connection:
-                view = View(self._wanted[0], self._log.texts, self._now(), connection)
+                plan = self._wanted[0]
+                view = View(plan, self._log.texts, self._now(), connection)
                 if not self._begun(connection, view):
                     return
+                values = found_values(self._log.texts, view, self._check)
                 read_in(self._log.texts, view, begin(self._log.texts, view), self._closed.is_set, self._got_on)
+                if values is not None:
+                    view.values = values()
                 while view.backlog > _AT_ONCE and not self._closed.is_set():
                     view.advance(self._now())
                     view.count(_AT_ONCE)
@@ -284,12 +311,60 @@ class Current:
             if not self._closed.is_set():
                 self._hold(partial(self._replace, view))
                 self._build_seconds = time.perf_counter() - began
+        except _ClosingError:
+            return
         except Exception:  # noqa: BLE001  # it is logged
             _log.exception("cannot keep answers current; they are counted from the log, and it is tried again")
             self._not_before = time.monotonic() + _AGAIN_SECONDS
         finally:
             if self._view is not view:
                 self._tell_no_more(view)
+
+    def _check(self) -> None:
+        if self._closed.is_set():
+            raise _ClosingError
+
+    def _learn(self) -> None:
+        """Learn from the journeys of the view up to the last whole hour, and answer from that once the log has it."""
+        view, now = self._view, self._now()
+        if view is None or view.values is None or self._learning or not view.values.due(now):
+            return
+        if time.monotonic() < self._learn_not_before:
+            return
+        values = view.values
+        journeys = self._hold(values.journeys.columns)
+        if journeys is None:
+            return
+        self._learning = True
+        try:
+            fit = learn(journeys, list(self._log.texts.codes.sources), values.plan, values.ladder, now)
+            self._log.keep_fit(fit, lambda kept: self._learned(values, kept))
+        except Exception:  # noqa: BLE001  # it is logged
+            _log.exception("cannot learn what steps are worth; it is tried again")
+            self._learned(values, None)
+
+    def _learned(self, values: Values, fit: StoredFit | None) -> None:
+        """A fit is in the log, or could not be written."""
+        self._learning = False
+        if fit is None:
+            self._learn_not_before = time.monotonic() + _AGAIN_SECONDS
+        else:
+            self._hold(lambda: values.use(fit))
+            self._on_news()
+
+    def _mend(self) -> None:
+        """Find the journeys anew of those actors of whom only the log can tell."""
+        view = self._view
+        if view is None or view.values is None or not view.values.journeys.dirty:
+            return
+        if time.monotonic() < self._mend_not_before:
+            return
+        began = time.monotonic()
+        self._hold(lambda: mend(self._log.texts, view, self._check))
+        ended = time.monotonic()
+        self._mend_not_before = ended + _MEND_SHARE * (ended - began)
+        if view.values.journeys.dirty:
+            self._signal.set()
 
     def _got_on(self, progress: float) -> None:
         self._progress = progress
@@ -331,3 +406,8 @@ class Current:
 
 def _id(plan: Plan | None) -> str | None:
     return None if plan is None else plan.id
+
+
+def _many_to_mend(view: View) -> bool:
+    """Whether so many actors are to be looked up in the log that all journeys are found anew sooner."""
+    return view.values is not None and len(view.values.journeys.dirty) > _MANY_TO_MEND

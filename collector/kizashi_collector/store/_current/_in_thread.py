@@ -12,8 +12,9 @@ from kizashi_collector.store._chunks import Change
 from kizashi_collector.store._current._asked import Answer, Asked, answer_of
 from kizashi_collector.store._current._current import Current
 from kizashi_collector.store._current._view import told_of
+from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._log import SqliteLog
-from kizashi_collector.store._protocol import AnswersState
+from kizashi_collector.store._protocol import AnswersState, StoreError
 from kizashi_schemas.plan import Plan
 
 __all__ = ["InThread"]
@@ -23,11 +24,47 @@ _log = logging.getLogger("kizashi.store")
 _HURRY = 0.00005
 
 
+class _LogSource:
+    """The log in the same process; see Source. To be made in a running event loop."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self.path, self.texts = log.path, log.texts
+        self._keeping: set[asyncio.Task[None]] = set()
+
+    def between(self, do: Callable[[], None]) -> None:
+        """Have something done soon, in the writer's thread, between two transactions."""
+        self._log.between(do)
+
+    def keep_fit(self, fit: StoredFit, then: Callable[[StoredFit | None], None]) -> None:
+        """Append a fit to the log."""
+
+        async def keep() -> None:
+            try:
+                kept = await self._log.add_fit(fit)
+            except StoreError:
+                _log.exception("what was learned cannot be kept")
+                then(None)
+            else:
+                then(kept)
+
+        def begin() -> None:
+            task = self._loop.create_task(keep())
+            self._keeping.add(task)
+            task.add_done_callback(self._keeping.discard)
+
+        try:
+            self._loop.call_soon_threadsafe(begin)
+        except RuntimeError:  # the loop is closed
+            then(None)
+
+
 class InThread:
     """Keeps a plan's answers in a thread of this process, at the time that `now` tells; see Kept."""
 
     def __init__(self, log: SqliteLog, now: Callable[[], int]) -> None:
-        self.current = Current(log, now)
+        self.current = Current(_LogSource(log), now)
         self._texts = log.texts
         self._waiting = 0
         self._interval = sys.getswitchinterval()

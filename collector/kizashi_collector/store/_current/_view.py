@@ -12,16 +12,30 @@ from msgspec import Struct
 
 from kizashi_collector.analysis import (
     Arrivals,
+    Break,
     Column,
     EventTable,
     Interval,
+    Ladder,
     LoggedEvent,
     RollingFunnels,
     RollingSummaries,
     freshness_start,
+    incomplete,
 )
-from kizashi_collector.store._chunks import Change, Stored, Texts, ids_at, last_number, last_receipt, receipts
+from kizashi_collector.store._chunks import (
+    Change,
+    Stored,
+    Texts,
+    actors_at,
+    ids_at,
+    last_number,
+    last_receipt,
+    receipts,
+)
 from kizashi_collector.store._current._adjusted import Adjusted
+from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace
+from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._protocol import FunnelReport, Gone, Lapsed, SummaryReport
 from kizashi_schemas import parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan
@@ -96,6 +110,9 @@ class View:
             now=now,
         )
         self.funnels = None if plan is None else RollingFunnels(self.rolling, plan.funnels, self._ids)
+        self.values: Values | None = None
+        """Set once the view has taken the log in."""
+        self._pace = None if plan is None or Ladder.of(plan) is None else PlannedPace(plan, texts.codes, now)
         self.arrivals = Arrivals()
         self.adjusted = Adjusted(self.rolling, texts)
 
@@ -132,6 +149,7 @@ class View:
                     self._remove(gone)
                 case Lapsed() as lapsed:
                     self.adjusted.lapse(self.connection, lapsed.seqs)
+                    self._look_up()
         else:
             return False
         return True
@@ -141,12 +159,27 @@ class View:
         self.adjusted.last = arrived[-1].last
         events = EventTable.joined([part.events for part in arrived])
         if len(events):
+            if self._pace is not None:
+                self._pace.add(events)
+            if self.values is not None:
+                self.values.journeys.passed_over(events)
             self.rolling.add(events)
         received, time = (np.concatenate([part.receipts[at] for part in arrived]) for at in range(2))
         self.arrivals.add(received, time)
         for part in arrived:
             self.adjusted.came(self.connection, part.orders)
             self.adjusted.add(self.connection, part.adjustments)
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """See to it that journeys are found anew whose finals were adjusted and are no longer held."""
+        passed_over = self.adjusted.passed_over
+        if not passed_over:
+            return
+        if self.values is not None:
+            found = actors_at(self.connection, self._texts, sorted(set(passed_over)))
+            self.values.journeys.dirty.update(actor for actor in found if actor)
+        passed_over.clear()
 
     def _remove(self, gone: Gone) -> None:
         """Take out what was deleted from the log."""
@@ -158,6 +191,10 @@ class View:
                 np.array([event.time for event in live], np.int64),
             )
         # What is too old for any window has left them all: it may stay.
+        if self._pace is not None:
+            self._pace.take_back(gone.events)
+        if self.values is not None and not all(map(self.rolling.holds, gone.seqs)):
+            self.values.journeys.dirty.update(gone.actors)
         if gone.why == "erased" or any(event.time > self.rolling.since for event in gone.events):
             self.rolling.remove(gone.seqs)
 
@@ -167,6 +204,7 @@ class View:
         """Let time pass."""
         self.rolling.advance(now)
         self.adjusted.advance(self.connection)
+        self._look_up()
 
     def summary(
         self, length: int, by: tuple[str, ...], as_of: int, known: str | None
@@ -178,9 +216,6 @@ class View:
         if as_of < self.rolling.now or not self.rolling.keeps(length, by):
             return None
         self.advance(as_of)
-        version = f"{self._number}-{self.rolling.version(length)}"
-        if version == known:
-            return Unchanged()
         if as_of < self.arrivals.newest:
             return None
         try:
@@ -189,9 +224,21 @@ class View:
             if not self._arrive_again():
                 return None
             complete_until = self.arrivals.complete_until(as_of)
+        version = f"{self._number}-{self.rolling.version(length)}"
+        found: list[Break] = []
+        if self.values is not None and self._pace is not None:
+            found = self._pace.breaks(as_of, complete_until)
+            kinds = ",".join(f"{one.event}.{one.kind}" for one in found)
+            late = incomplete(as_of, complete_until, length)
+            version += f"-{self.values.version(length)}-{kinds}-{late:d}"
+        if version == known:
+            return Unchanged()
         interval = Interval(as_of - length, as_of, as_of)
         put_together = self.rolling.summary(length, by)
-        return lambda: SummaryReport(put_together(), complete_until, interval, version)
+        if self.values is None:
+            return lambda: SummaryReport(put_together(), complete_until, interval, version)
+        completed = self.values.outcomes(length, by, as_of, complete_until, found)
+        return lambda: SummaryReport(completed(put_together()), complete_until, interval, version)
 
     def funnel(
         self, name: str, length: int, by: tuple[str, ...], attribution: str, as_of: int
@@ -214,6 +261,11 @@ class View:
             return self.arrivals.complete_until(max(self.rolling.now, self.arrivals.newest))
         except ValueError:
             return None
+
+    @property
+    def events_since(self) -> int:
+        """Events after this are counted, by something at least."""
+        return self.rolling.since if self._pace is None else min(self.rolling.since, self.rolling.now - HISTORY_MS)
 
     @property
     def receipts_since(self) -> int:

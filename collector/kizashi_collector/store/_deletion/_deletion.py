@@ -145,7 +145,9 @@ def _cut(portion: Portion, chunks: Chunks, why: Literal["expired", "erased"], co
     if not changed:
         raise ChangedError(f"the chunk at {portion.first} changed meanwhile; try again")
     chunks.changed(portion.first)
-    chunks.note(Gone(why, portion.events, portion.seqs))
+    known = {chunks.texts.actor_known(event.actor) for event in portion.events if event.actor is not None}
+    erased = [number for number in known if number is not None] if why == "erased" else []
+    chunks.note(Gone(why, portion.events, portion.seqs, erased))
     counts = Counter(event.name for event in portion.events if event.adjust is None)
     rows = [(count, name) for name, count in counts.items()]
     connection.executemany(f"UPDATE names SET count = count - ? WHERE name = {_NAME}", rows)  # noqa: S608  # a constant

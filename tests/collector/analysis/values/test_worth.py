@@ -97,3 +97,12 @@ def test_where_everything_leads_on_it_is_certain() -> None:
     found = worth(p, curves(keys=1), STEPS)
     assert found.fresh == pytest.approx(np.ones((STEPS + 2, 1)))
     assert found.open == pytest.approx(np.ones_like(found.open))
+
+
+def test_a_factor_moves_what_stands_open_and_makes_nothing_more_than_certain() -> None:
+    found = worth(chances(), curves(), STEPS)
+    moved = found.times(1.25)
+    assert moved.open == pytest.approx(np.minimum(1.25 * found.open, 1))
+    assert moved.slope == pytest.approx(1.25 * found.slope)
+    assert (moved.fresh == found.fresh).all()
+    assert found.times(1e6).open.max() == 1

@@ -91,7 +91,9 @@ async def test_with_a_plan_values_are_summed_by_its_rules(tmp_path: Path) -> Non
         assert money(answer.total) == (6875, 300 + 1875)
         assert answer.total.actors == 2
         assert list(answer.total.events) == ["mv_view", "mv_cart", "purchase", "request"]
-        assert {answer.total.reason, brand.reason} == {"recomputing"}
+        assert {answer.total.reason, brand.reason} == {"thin"}
+        assert (answer.total.journeys, answer.total.converted, answer.total.open) == (2, 2, 0)
+        assert settle(answer.total.brought_value) == settle(answer.total.expected_value) == 6875
         assert settle(answer.total.bid_value) is None
 
 
@@ -221,9 +223,9 @@ async def test_csv_has_the_same_figures_flat(tmp_path: Path) -> None:
         assert (brand["purchase.value"], brand["final_value"], brand["mv_view.value"]) == ("1851", "1851", "0")
         assert (brand["ready"], brand["reason"], brand["bid_value"], brand["journeys"]) == (
             "false",
-            "recomputing",
+            "thin",
             "",
-            "",
+            "1",
         )
         assert (formula["campaign"], formula["device"]) == ("'=1+1", "'-x")
         assert (await table(by="campaign,device", format="csv", csv="raw"))[0]["campaign"] == "=1+1"

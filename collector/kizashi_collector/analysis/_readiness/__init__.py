@@ -1,0 +1,18 @@
+"""Whether a row may be bid on, and why not."""
+
+from kizashi_collector.analysis._readiness._breaks import Break, breaks
+from kizashi_collector.analysis._readiness._pace import HourCounts, Pace
+from kizashi_collector.analysis._readiness._reason import Foretold, Grounds, Why, incomplete, miscalibrated, reason
+
+__all__ = [
+    "Break",
+    "Foretold",
+    "Grounds",
+    "HourCounts",
+    "Pace",
+    "Why",
+    "breaks",
+    "incomplete",
+    "miscalibrated",
+    "reason",
+]
