@@ -12,7 +12,7 @@ from kizashi_collector.analysis._events import Interval
 from kizashi_collector.analysis._journeys import CONVERTED, Journeys, Ladder
 from kizashi_collector.analysis._summary import Outcome
 from kizashi_collector.analysis._table import Column
-from kizashi_collector.analysis._values import FittedKeys, LagGrid, Members, OpenCells, nowcast
+from kizashi_collector.analysis._values import FittedKeys, LagGrid, Members, Parts, nowcast
 
 __all__ = ["Judge", "Outcomes", "RowCells", "fit_groupings"]
 
@@ -111,9 +111,10 @@ class Outcomes(Struct, frozen=True, eq=False):
         members = {(row, place) for row, place in known if row is not None}
         members |= set(zip(row_of.tolist(), places.tolist(), strict=True))
         everywhere = {place for _, place in known} | set(places.tolist())
+        parts = _parts(fitted, row_of, places, cells.open_cells)
         return cls(
-            dict(zip(keys, rows.learned(fitted, places, sorted(members), judge), strict=True)),
-            whole.learned(fitted, places, [(0, place) for place in sorted(everywhere)], judge)[0],
+            dict(zip(keys, rows.learned(fitted, parts, sorted(members), judge), strict=True)),
+            whole.learned(fitted, parts.together(), [(0, place) for place in sorted(everywhere)], judge)[0],
         )
 
 
@@ -121,8 +122,6 @@ class _Rows:
     """Cells added up by row."""
 
     def __init__(self, cells: RowCells, row_of: Column, size: int) -> None:
-        self._row_of = row_of
-        self._open = cells.open_cells
         self.journeys = _summed(row_of, cells.journeys, size)
         self.converted = _summed(row_of, cells.converted, size)
         self.open = _summed(row_of, cells.open_cells.sum(axis=(1, 2), dtype=np.int64), size)
@@ -140,12 +139,10 @@ class _Rows:
         ]
 
     def learned(
-        self, fitted: FittedKeys, places: Column, members: Sequence[tuple[int, int]], judge: Judge
+        self, fitted: FittedKeys, parts: Parts, members: Sequence[tuple[int, int]], judge: Judge
     ) -> list[Outcome]:
-        key, step, age = np.nonzero(self._open)
-        open_cells = OpenCells(self._row_of[key], places[key], step, age, self._open[key, step, age].astype(np.int64))
         pairs = np.array(members, np.int64).reshape(-1, 2)
-        found = nowcast(fitted, open_cells, Members(pairs[:, 0], pairs[:, 1]), [amount or 0 for amount in self.brought])
+        found = nowcast(fitted, parts, Members(pairs[:, 0], pairs[:, 1]), [amount or 0 for amount in self.brought])
         outcomes = []
         for at, row in enumerate(self.unlearned()):
             if row.brought is None:  # no rate leads to the plan's currency: nothing is known of its money
@@ -168,6 +165,18 @@ class _Rows:
                 )
             )
         return outcomes
+
+
+def _parts(fitted: FittedKeys, row_of: Column, places: Column, open_cells: NDArray[np.int32]) -> Parts:
+    """What each key has in each row, in an order that does not hang on that of the cells."""
+    pair, index = np.unique(row_of * fitted.places + places, return_inverse=True)
+    if len(pair) == len(index):
+        counts = np.empty_like(open_cells)
+        counts[index] = open_cells
+    else:
+        counts = np.zeros((len(pair), *open_cells.shape[1:]), np.int32)
+        np.add.at(counts, index, open_cells)
+    return Parts.whole(fitted, pair // fitted.places, pair % fitted.places, counts)
 
 
 def fit_groupings(summaries: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

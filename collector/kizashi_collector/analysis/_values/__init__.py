@@ -5,7 +5,7 @@ from kizashi_collector.analysis._values._fit import Fit, fit
 from kizashi_collector.analysis._values._fitted import FittedKeys
 from kizashi_collector.analysis._values._grid import LagGrid
 from kizashi_collector.analysis._values._keys import Key
-from kizashi_collector.analysis._values._nowcast import Members, Nowcast, OpenCells, nowcast
+from kizashi_collector.analysis._values._nowcast import Members, Nowcast, OpenCells, Parts, nowcast
 from kizashi_collector.analysis._values._statistics import JourneyColumns, Statistics
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Members",
     "Nowcast",
     "OpenCells",
+    "Parts",
     "Statistics",
     "fit",
     "nowcast",

@@ -45,6 +45,14 @@ class FittedKeys:
         """Chances of a final by state, place and age bin, recalibrated."""
         return worth(self.chance, self.curves, self.fit.steps).times(self.fit.recalibration)
 
+    @cached_property
+    def weights(self) -> Floats:
+        """For each place, and each state and age bin: q, q², and dq/dp of each transition."""
+        open_, slope = self.worth.open, self.worth.slope
+        stacked = np.concatenate([open_[None], (open_ * open_)[None], slope])
+        kinds, states, places, bins = stacked.shape
+        return np.ascontiguousarray(stacked.transpose(2, 1, 3, 0).reshape(places, states * bins, kinds))
+
     def place(self, key: Key) -> int:
         """Where a key stands; one that the fit has not seen takes what its widest known relatives have."""
         for length in range(len(key), 0, -1):

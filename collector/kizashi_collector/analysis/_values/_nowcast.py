@@ -18,7 +18,7 @@ from kizashi_collector.analysis._values._grid import Floats, Integers, LagGrid, 
 from kizashi_collector.analysis._values._grouping import group
 from kizashi_collector.analysis._values._interval import HEAVY, chance_of_none, interval
 
-__all__ = ["Members", "Nowcast", "OpenCells", "nowcast"]
+__all__ = ["Members", "Nowcast", "OpenCells", "Parts", "nowcast"]
 
 
 class OpenCells(Struct, frozen=True, eq=False):
@@ -74,13 +74,60 @@ class _ToCome(Struct, frozen=True, eq=False):
     money_variance: Floats
 
 
-def nowcast(fitted: FittedKeys, cells: OpenCells, members: Members, brought: Sequence[int]) -> list[Nowcast]:
+class Parts(Struct, frozen=True, eq=False):
+    """What one key has in one row, for each such pair: Σq and Σq² over its open journeys, and Σdq/dp by transition."""
+
+    row: Integers
+    place: Integers
+    finals: Floats
+    alike: Floats
+    slopes: Floats
+
+    @classmethod
+    def of(cls, fitted: FittedKeys, cells: OpenCells) -> Parts:
+        """Add up cells, of which only those with journeys are given."""
+        worth = fitted.worth
+        part, index = np.unique(cells.row * fitted.places + cells.place, return_inverse=True)
+        count = cells.count.astype(np.float64)
+        q = worth.open[cells.step, cells.place, cells.bin]
+        slopes = [
+            summed(index, count * slopes[cells.step, cells.place, cells.bin], len(part)) for slopes in worth.slope
+        ]
+        return cls(
+            row=part // fitted.places,
+            place=part % fitted.places,
+            finals=summed(index, count * q, len(part)),
+            alike=summed(index, count * q * q, len(part)),
+            slopes=np.array(slopes),
+        )
+
+    @classmethod
+    def whole(cls, fitted: FittedKeys, row: Integers, place: Integers, counts: Integers) -> Parts:
+        """Add up all cells of pairs, each of which is there once: counts are pairs × states × age bins."""
+        flat = counts.reshape(len(place), fitted.weights.shape[1])
+        sums = np.zeros((len(place), fitted.weights.shape[2]))
+        rest = np.arange(len(place))
+        while len(rest):
+            # One pair of each place at a time; nearly always that is all.
+            places, first = np.unique(place[rest], return_index=True)
+            full = np.zeros((fitted.places, flat.shape[1]))
+            full[places] = flat[rest[first]]
+            sums[rest[first]] = np.matmul(full[:, None, :], fitted.weights)[places, 0, :]
+            rest = np.delete(rest, first)
+        return cls(row, place, sums[:, 0], sums[:, 1], sums[:, 2:].T)
+
+    def together(self) -> Parts:
+        """The same parts, in one row."""
+        return Parts(np.zeros_like(self.row), self.place, self.finals, self.alike, self.slopes)
+
+
+def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brought: Sequence[int]) -> list[Nowcast]:
     """A nowcast for each row, `brought` naming what the journeys of each have brought so far, in micros.
 
     The total is the nowcast of the same cells with every row 0.
     """
     rows = len(brought)
-    coming = _to_come(fitted, cells, rows)
+    coming = _to_come(fitted, cells if isinstance(cells, Parts) else Parts.of(fitted, cells), rows)
     own = summed(members.row, fitted.own[members.place], rows)
     # A row borrows from what lies outside it: the total has nobody to borrow from.
     lent = np.minimum(summed(members.row, fitted.borrowed[members.place], rows), float(fitted.own.sum()) - own)
@@ -111,24 +158,16 @@ def nowcast(fitted: FittedKeys, cells: OpenCells, members: Members, brought: Seq
     return answers
 
 
-def _to_come(fitted: FittedKeys, cells: OpenCells, rows: int) -> _ToCome:
-    fit, worth = fitted.fit, fitted.worth
-    # A part is what one key has in one row.
-    part, index = np.unique(cells.row * fitted.places + cells.place, return_inverse=True)
-    row, place = part // fitted.places, part % fitted.places
-    count = cells.count.astype(np.float64)
-    q = worth.open[cells.step, cells.place, cells.bin]
-    finals = summed(index, count * q, len(part))
-    alike = summed(index, count * q * q, len(part))
-    own = np.zeros(len(part))
+def _to_come(fitted: FittedKeys, parts: Parts, rows: int) -> _ToCome:
+    fit, row, place, finals, alike = fitted.fit, parts.row, parts.place, parts.finals, parts.alike
+    own = np.zeros(len(place))
     common = np.zeros(rows)
     # A kin is the part of a row that one family has: what its keys share is added up before it is squared.
     families = int(fitted.family.max()) + 1
     kin, kin_of = np.unique(row * families + fitted.family[place], return_inverse=True)
     row_of_kin = kin // families
     shared = np.zeros(len(kin))
-    for t, (slopes, shift) in enumerate(zip(worth.slope, fit.shift_deviation, strict=True)):
-        slope = summed(index, count * slopes[cells.step, cells.place, cells.bin], len(part))
+    for t, (slope, shift) in enumerate(zip(parts.slopes, fit.shift_deviation, strict=True)):
         p = fitted.chance[t, place]
         own += (slope * fitted.deviation[t, place]) ** 2
         shared += summed(kin_of, slope * fitted.family_deviation[t, place], len(kin)) ** 2

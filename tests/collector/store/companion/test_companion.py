@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,10 @@ def is_there(pid: int) -> bool:
         return False
 
 
+def gone(pid: int) -> bool:
+    return not is_there(pid)
+
+
 def views(collector: Serving) -> int:
     answer = collector.ask("GET", "/v1/summary?window=1d&by=campaign")
     assert answer.status == 200, answer
@@ -108,7 +113,7 @@ def test_a_companion_that_is_killed_costs_no_answer_and_is_followed_by_the_next(
             assert client.send(collector, client.batch(3)).status == 200
             assert views(collector) == len(client.acknowledged)
             assert funnel(collector).body["steps"][0]["count"] == 1
-        until(lambda before=before: not is_there(before), "the end of what was killed")
+        until(partial(gone, before), "the end of what was killed")
         collector.logged("what is kept current was lost")
         until_current(collector)
         assert companion_of(collector) != before
@@ -144,7 +149,7 @@ def test_no_process_is_left_behind(collector: Serving, number: int) -> None:
     os.kill(collector.process.pid, number)
     collector.process.wait()
     for process in processes:
-        until(lambda process=process: not is_there(process), "its end")
+        until(partial(gone, process), "its end")
 
 
 def test_a_signal_to_all_processes_at_once_ends_them_in_order(collector: Serving) -> None:
