@@ -27,7 +27,7 @@ from kizashi_collector.analysis._journeys import (
     walked_journeys,
 )
 from kizashi_collector.analysis._matching import Check, Rules
-from kizashi_collector.analysis._outcomes import Judge, Outcomes, RowCells, fit_groupings
+from kizashi_collector.analysis._outcomes import Judge, Outcomes, RowCells, RowLayout, fit_groupings
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._readiness import (
     Break,
@@ -138,6 +138,7 @@ __all__ = [
     "RollingJourneys",
     "RollingSummaries",
     "RowCells",
+    "RowLayout",
     "Rules",
     "Statistics",
     "StepFigures",

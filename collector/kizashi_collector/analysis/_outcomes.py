@@ -14,7 +14,7 @@ from kizashi_collector.analysis._summary import Outcome
 from kizashi_collector.analysis._table import Column
 from kizashi_collector.analysis._values import FittedKeys, LagGrid, Members, Parts, nowcast
 
-__all__ = ["Judge", "Outcomes", "RowCells", "fit_groupings"]
+__all__ = ["Judge", "Outcomes", "RowCells", "RowLayout", "fit_groupings"]
 
 _MINUTE_MS = 60_000
 _LIMB = 26
@@ -75,6 +75,79 @@ class RowCells(Struct, frozen=True, eq=False):
         )
 
 
+class RowLayout(Struct, frozen=True, eq=False):
+    """Which keys make which rows of an answer, and where each stands in a fit. It serves as long as both are the same.
+
+    `keys` are the rows', and `row_of` tells the row of each of `of_keys`. `row` and `place` name each pair of a row and
+    a place of the fit, and `pair` that of each key; `members` are those pairs, and those of keys that have no journey
+    now, in two rows; `everywhere` are the places of all.
+    """
+
+    of_keys: Sequence[Key]
+    also: Sequence[Key]
+    fitted: FittedKeys | None
+    keys: Sequence[Key]
+    row_of: Column
+    row: Column
+    place: Column
+    pair: Column
+    members: Column
+    everywhere: Column
+
+    @classmethod
+    def of(
+        cls,
+        of_keys: Sequence[Key],
+        fields: Sequence[str],
+        by: Sequence[str],
+        fitted: FittedKeys | None,
+        also: Sequence[Key] = (),
+    ) -> RowLayout:
+        """The rows by some of the `fields` that keys are made of. `fitted` is what was learned for them, and `also`
+        names rows that are to be there, whether any journey is credited to them or not.
+        """
+        at = [fields.index(field) for field in by]
+        shown = [tuple(key[place] for place in at) for key in of_keys]
+        keys = list(dict.fromkeys([*shown, *also]))
+        number = {key: row for row, key in enumerate(keys)}
+        row_of = np.array([number[key] for key in shown], np.int64)
+        none = np.zeros(0, np.int64)
+        if fitted is None:
+            return cls(of_keys, also, fitted, keys, row_of, none, none, none, none, none)
+        places = np.array([fitted.place(key) for key in of_keys], np.int64)
+        pairs, pair = np.unique(row_of * fitted.places + places, return_inverse=True)
+        # A key without a journey in the window still has evidence of what others like it came to.
+        known = [(number.get(tuple(key[place] for place in at)), place) for place, key in enumerate(fitted.fit.keys)]
+        others = [row * fitted.places + place for row, place in known if row is not None]
+        members = np.unique(np.concatenate([pairs, np.array(others, np.int64)]))
+        return cls(
+            of_keys=of_keys,
+            also=also,
+            fitted=fitted,
+            keys=keys,
+            row_of=row_of,
+            row=pairs // fitted.places,
+            place=pairs % fitted.places,
+            pair=pair,
+            members=np.array(np.divmod(members, fitted.places)),
+            everywhere=np.unique(np.concatenate([places, np.arange(len(known))])),
+        )
+
+    def serves(self, of_keys: Sequence[Key], fitted: FittedKeys | None, also: Sequence[Key]) -> bool:
+        """Whether it is still that of these."""
+        return self.fitted is fitted and self.of_keys == of_keys and self.also == also
+
+    def parts(self, fitted: FittedKeys, open_cells: NDArray[np.int32]) -> Parts:
+        """What each pair has; in an order that does not hang on that of the keys."""
+        if len(self.row) == len(self.pair):
+            counts = np.empty_like(open_cells)
+            counts[self.pair] = open_cells
+        else:
+            counts = np.zeros((len(self.row), *open_cells.shape[1:]), np.int32)
+            np.add.at(counts, self.pair, open_cells)
+        return Parts.whole(fitted, self.row, self.place, counts)
+
+
 class Outcomes(Struct, frozen=True, eq=False):
     """The outcomes of the rows of one grouping, and of all together."""
 
@@ -82,39 +155,22 @@ class Outcomes(Struct, frozen=True, eq=False):
     total: Outcome
 
     @classmethod
-    def of(
-        cls,
-        cells: RowCells,
-        fields: Sequence[str],
-        by: Sequence[str],
-        fitted: FittedKeys | None,
-        judge: Judge = lambda _: "recomputing",
-        also: Sequence[Key] = (),
-    ) -> Outcomes:
-        """The rows by some of the `fields` that the cells' keys are made of. `fitted` is what was learned for them, and
-        `also` names rows that are to be there, whether any journey is credited to them or not.
+    def of(cls, cells: RowCells, layout: RowLayout, judge: Judge = lambda _: "recomputing") -> Outcomes:
+        """A row adds up its keys' cells; so the rows of any grouping add up to the same total, money to come included.
 
-        A row adds up its keys' cells; so the rows of any grouping add up to the same total, money to come included.
+        `layout` is that of the cells' keys.
         """
-        at = [fields.index(field) for field in by]
-        shown = [tuple(key[place] for place in at) for key in cells.keys]
-        keys = list(dict.fromkeys([*shown, *also]))
-        number = {key: row for row, key in enumerate(keys)}
-        row_of = np.array([number[key] for key in shown], np.int64)
-        rows = _Rows(cells, row_of, len(keys))
-        whole = _Rows(cells, np.zeros(len(shown), np.int64), 1)
+        fitted = layout.fitted
+        rows = _Rows(cells, layout.row_of, len(layout.keys))
+        whole = _Rows(cells, np.zeros_like(layout.row_of), 1)
         if fitted is None:
-            return cls(dict(zip(keys, rows.unlearned(), strict=True)), whole.unlearned()[0])
-        places = np.array([fitted.place(key) for key in cells.keys], np.int64)
-        # A key without a journey in the window still has evidence of what others like it came to.
-        known = [(number.get(tuple(key[place] for place in at)), place) for place, key in enumerate(fitted.fit.keys)]
-        members = {(row, place) for row, place in known if row is not None}
-        members |= set(zip(row_of.tolist(), places.tolist(), strict=True))
-        everywhere = {place for _, place in known} | set(places.tolist())
-        parts = _parts(fitted, row_of, places, cells.open_cells)
+            return cls(dict(zip(layout.keys, rows.unlearned(), strict=True)), whole.unlearned()[0])
+        parts = layout.parts(fitted, cells.open_cells)
+        members = Members(layout.members[0], layout.members[1])
+        all_members = Members(np.zeros_like(layout.everywhere), layout.everywhere)
         return cls(
-            dict(zip(keys, rows.learned(fitted, parts, sorted(members), judge), strict=True)),
-            whole.learned(fitted, parts.together(), [(0, place) for place in sorted(everywhere)], judge)[0],
+            dict(zip(layout.keys, rows.learned(fitted, parts, members, judge), strict=True)),
+            whole.learned(fitted, parts.together(), all_members, judge)[0],
         )
 
 
@@ -138,11 +194,8 @@ class _Rows:
             )
         ]
 
-    def learned(
-        self, fitted: FittedKeys, parts: Parts, members: Sequence[tuple[int, int]], judge: Judge
-    ) -> list[Outcome]:
-        pairs = np.array(members, np.int64).reshape(-1, 2)
-        found = nowcast(fitted, parts, Members(pairs[:, 0], pairs[:, 1]), [amount or 0 for amount in self.brought])
+    def learned(self, fitted: FittedKeys, parts: Parts, members: Members, judge: Judge) -> list[Outcome]:
+        found = nowcast(fitted, parts, members, [amount or 0 for amount in self.brought])
         outcomes = []
         for at, row in enumerate(self.unlearned()):
             if row.brought is None:  # no rate leads to the plan's currency: nothing is known of its money
@@ -165,18 +218,6 @@ class _Rows:
                 )
             )
         return outcomes
-
-
-def _parts(fitted: FittedKeys, row_of: Column, places: Column, open_cells: NDArray[np.int32]) -> Parts:
-    """What each key has in each row, in an order that does not hang on that of the cells."""
-    pair, index = np.unique(row_of * fitted.places + places, return_inverse=True)
-    if len(pair) == len(index):
-        counts = np.empty_like(open_cells)
-        counts[index] = open_cells
-    else:
-        counts = np.zeros((len(pair), *open_cells.shape[1:]), np.int32)
-        np.add.at(counts, index, open_cells)
-    return Parts.whole(fitted, pair // fitted.places, pair % fitted.places, counts)
 
 
 def fit_groupings(summaries: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -28,12 +28,15 @@ _TINY = 1e-12
 
 
 def interval(
-    mean_count: float, count_variance: float, mean: float, variance: float, heavy: bool
+    mean_count: float, count_variance: float, mean: float, variance: float, heavy: bool, none: float | None = None
 ) -> tuple[float, float]:
-    """The low and high end of a sum with mean and variance, of a count with mean λ and variance; both at least 0."""
+    """The low and high end of a sum with mean and variance, of a count with mean λ and variance; both at least 0.
+
+    `none` is the chance that there is none, where it is known already.
+    """
     if mean <= 0 or mean_count <= 0:
         return 0.0, 0.0
-    none = chance_of_none(mean_count, count_variance)
+    none = chance_of_none(mean_count, count_variance) if none is None else none
     low, high = BOUNDS
     if ATOM[0] <= none < ATOM[1]:
         high = 1 - (BOUNDS[0] + 1 - BOUNDS[1])

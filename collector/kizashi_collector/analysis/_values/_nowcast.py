@@ -142,7 +142,8 @@ def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brou
             strict=True,
         )
     ):
-        low, high = interval(count, spread, money, variance, heavy)
+        none = chance_of_none(count, spread)
+        low, high = interval(count, spread, money, variance, heavy, none)
         answers.append(
             Nowcast(
                 brought=brought[n],
@@ -150,7 +151,7 @@ def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brou
                 low=brought[n] + low,
                 high=brought[n] + high,
                 finals_to_come=count,
-                none_to_come=chance_of_none(count, spread),
+                none_to_come=none,
                 own_conversions=float(own[n]),
                 borrowed_conversions=float(lent[n]),
             )

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from kizashi_collector.analysis import (
     Break,
+    Figures,
     Fit,
     FittedKeys,
     JourneyCells,
@@ -19,10 +20,12 @@ from kizashi_collector.analysis import (
     Ladder,
     LagGrid,
     NumberedFit,
+    Outcome,
     Outcomes,
     RollingJourneys,
     RollingSummaries,
     RowCells,
+    RowLayout,
     Statistics,
     Summary,
     fit,
@@ -114,6 +117,7 @@ class Values:
         self.journeys = RollingJourneys(rolling, ladder, edges=edges)
         self.journeys.take_in(found)
         self.learned = None if stored is None else Learned(stored)
+        self._layouts: dict[Key, RowLayout] = {}
 
     def due(self, now: int) -> bool:
         """Whether there is a whole hour more to learn from."""
@@ -147,7 +151,8 @@ class Values:
             mending=bool(self.journeys.dirty),
         )
         young = learned is not None and learned.young
-        return lambda summary: with_outcomes(summary, cells, fields, by, fitted, judge(grounds, young=young))
+        judged, layouts = judge(grounds, young=young), self._layouts
+        return lambda summary: with_outcomes(summary, cells, fields, by, fitted, judged, layouts)
 
 
 def row_cells(cells: JourneyCells) -> RowCells:
@@ -162,10 +167,20 @@ def with_outcomes(
     by: Key,
     fitted: FittedKeys | None,
     judge: Callable[[float], str | None],
+    layouts: dict[Key, RowLayout] | None = None,
 ) -> Summary:
-    """The same summary with the outcome of each row, and of all together."""
-    outcomes = Outcomes.of(cells, fields, by, fitted, judge, also=[row.key for row in summary.rows])
-    replace = msgspec.structs.replace
-    total = replace(summary.total, outcome=outcomes.total)
-    rows = [replace(row, outcome=outcomes.rows[row.key]) for row in summary.rows] if by else [total]
-    return replace(summary, rows=rows, total=total)
+    """The same summary with the outcome of each row, and of all together. `layouts` are those of answers before."""
+    shown = [row.key for row in summary.rows]
+    layout = None if layouts is None else layouts.get(by)
+    if layout is None or not layout.serves(cells.keys, fitted, shown):
+        layout = RowLayout.of(cells.keys, fields, by, fitted, shown)
+        if layouts is not None:
+            layouts[by] = layout
+    outcomes = Outcomes.of(cells, layout, judge)
+    total = _with(summary.total, outcomes.total)
+    rows = [_with(row, outcomes.rows[row.key]) for row in summary.rows] if by else [total]
+    return Summary(rows, total, summary.currency, summary.late_events)
+
+
+def _with(row: Figures, outcome: Outcome) -> Figures:
+    return Figures(row.key, row.actors, row.events, row.final_value, row.declared_value, outcome)
