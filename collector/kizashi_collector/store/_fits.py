@@ -16,7 +16,7 @@ _AT = (
 
 _DAY_MS = 86_400_000
 _ALL_FOR_MS = 7 * _DAY_MS
-_THIN_OUT = f"DELETE FROM fits WHERE boundary < ? AND boundary % {_DAY_MS} <> 0"
+_THIN_OUT = "DELETE FROM fits WHERE boundary < ? AND boundary % 86400000 <> 0"
 
 
 class StoredFit(Struct, frozen=True):
