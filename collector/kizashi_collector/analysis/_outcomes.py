@@ -45,9 +45,11 @@ class RowCells(Struct, frozen=True, eq=False):
         Ages are counted in whole minutes of the clock, so that numbers change as a minute begins and not in between.
         """
         (at,) = np.nonzero((journeys.begin > interval.start) & (journeys.begin <= interval.end))
-        keys = sorted(set(key_of_source))
+        sources, which = np.unique(journeys.source[at], return_inverse=True)
+        credited = [key_of_source[source] for source in sources.tolist()]
+        keys = sorted(set(credited))
         number = {key: row for row, key in enumerate(keys)}
-        row = np.array([number[key] for key in key_of_source], np.int64)[journeys.source[at]]
+        row = np.array([number[key] for key in credited], np.int64)[which]
         counted = np.bincount(row, minlength=len(keys))
         converted = journeys.ended[at] == CONVERTED
         low = _summed(row, journeys.brought[at] & _LOW, len(keys))

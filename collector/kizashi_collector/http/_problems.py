@@ -29,6 +29,10 @@ class ProblemError(KizashiError):
         self.code = code
         self.headers = dict(headers or {})
 
+    def __reduce__(self) -> tuple[type[ProblemError], tuple[object, ...]]:
+        # It may be raised in another process.
+        return type(self), (self.status, self.code, str(self), self.headers)
+
 
 @web.middleware
 async def problems(

@@ -132,8 +132,10 @@ class LogAnswers:
         if self._kept is None:
             return None
         self._log.refuse_if_damaged()
-        whole, interval = self._log.texts.sources_are_whole, asked.interval
-        return await self._kept.ask(asked) if whole and interval.end == interval.as_of else None
+        # What is kept knows the dimensions of a source alone.
+        known = self._log.texts.sources_are_whole and set(asked.by) <= set(DIMENSIONS)
+        interval = asked.interval
+        return await self._kept.ask(asked) if known and interval.end == interval.as_of else None
 
     def _count(
         self,
@@ -232,7 +234,7 @@ class LogAnswers:
         """A funnel over the interval; see Answers.funnel."""
 
         recomputing = None
-        if name is not None:
+        if name is not None and _in_columns(funnel, by):
             answer = await self._ask(FunnelAsked(_id(plan), name, interval, by, attribution, then, moving))
             if answer is not None:
                 return cast("T", answer.made)

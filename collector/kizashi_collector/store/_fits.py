@@ -8,15 +8,17 @@ from msgspec import Struct
 
 __all__ = ["StoredFit", "fit_at", "insert_fit"]
 
-_INSERT = "INSERT INTO fits (plan_id, boundary, made_at, seconds, fits) VALUES (?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR IGNORE INTO fits (plan_id, boundary, made_at, seconds, fits) VALUES (?, ?, ?, ?, ?)"
 _AT = (
     "SELECT number, plan_id, boundary, made_at, seconds, fits FROM fits WHERE plan_id = ? AND boundary <= ? "
     "ORDER BY boundary DESC, number LIMIT 1"
 )
 
-_DAY_MS = 86_400_000
-_ALL_FOR_MS = 7 * _DAY_MS
-_THIN_OUT = "DELETE FROM fits WHERE boundary < ? AND boundary % 86400000 <> 0"
+_ALL_FOR_MS = 7 * 86_400_000
+_THIN_OUT = (
+    "DELETE FROM fits WHERE boundary < ? "
+    "AND number NOT IN (SELECT min(number) FROM fits GROUP BY plan_id, boundary / 86400000)"
+)
 
 
 class StoredFit(Struct, frozen=True):
@@ -33,16 +35,18 @@ class StoredFit(Struct, frozen=True):
     fits: bytes
 
 
-def insert_fit(connection: Connection, fit: StoredFit) -> int:
-    """Append a fit in the open transaction, and thin out those of a week ago; return its number.
+def insert_fit(connection: Connection, fit: StoredFit) -> StoredFit:
+    """Append a fit in the open transaction, and thin out those of a week ago; return what the log has.
 
-    With 600 keys a fit takes 0.8 MB: all of them would grow by 7 GB a year.
+    Of one plan and boundary the first one stands. With 600 keys a fit takes 0.8 MB: all of them would grow by 7 GB a
+    year.
     """
-    connection.execute(_THIN_OUT, (fit.boundary - _ALL_FOR_MS,))
-    cursor = connection.execute(_INSERT, (fit.plan, fit.boundary, fit.made_at, fit.seconds, fit.fits))
-    if cursor.lastrowid is None:
-        raise RuntimeError("SQLite gave no number to a row that it inserted")
-    return cursor.lastrowid
+    connection.execute(_THIN_OUT, (min(fit.boundary, fit.made_at) - _ALL_FOR_MS,))
+    connection.execute(_INSERT, (fit.plan, fit.boundary, fit.made_at, fit.seconds, fit.fits))
+    stored = fit_at(connection, fit.plan, fit.boundary)
+    if stored is None or stored.boundary != fit.boundary:
+        raise RuntimeError("SQLite has no row that it inserted")
+    return stored
 
 
 def fit_at(connection: Connection, plan: str, as_of: int) -> StoredFit | None:

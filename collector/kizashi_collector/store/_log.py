@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec.structs import replace
 from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
@@ -139,9 +138,8 @@ class SqliteLog:
         await self._writer.run(lambda connection: connection.execute(sql, row).rowcount)
 
     async def add_fit(self, fit: StoredFit) -> StoredFit:
-        """Append a fit; return it with its number once it is durable. Raises StoreError."""
-        number = await self._writer.run(lambda connection: insert_fit(connection, fit))
-        return replace(fit, number=number)
+        """Append a fit; return what stands for its plan and boundary once that is durable. Raises StoreError."""
+        return await self._writer.run(lambda connection: insert_fit(connection, fit))
 
     async def settle_rejected(self, gone: Sequence[int], kept: Sequence[tuple[int, str, str]]) -> None:
         """Delete rejected events, and give others a new reason; see Log.settle_rejected."""

@@ -198,7 +198,7 @@ class Writer:
         ready, effective = outcome.reason is None, _effective(outcome)
         cells += [outcome.journeys, outcome.converted, outcome.open]
         cells += map(money_text, (outcome.brought, outcome.expected, outcome.low, outcome.high))
-        cells += ["" if effective is None else f"{effective:g}", "true" if ready else "false", outcome.reason or ""]
+        cells += ["" if effective is None else f"{effective:.1f}", "true" if ready else "false", outcome.reason or ""]
         cells.append(money_text(outcome.expected if ready else None))
         return cells
 

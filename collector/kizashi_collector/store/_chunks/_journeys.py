@@ -31,12 +31,14 @@ def journeys_until(
     *,
     actors: Collection[int] | None = None,
     last: int | None = None,
+    adjusted_until: int | None = None,
 ) -> Journeys:
     """The journeys of all actors, or of some, as they stand at `as_of`: from all events up to then.
 
-    With `last`, only events with numbers up to that count. `check` is called now and then. Rows are by actor.
+    Adjustments up to `adjusted_until` count, or up to as_of. With `last`, only events with numbers up to that count.
+    `check` is called now and then. Rows are by actor.
     """
-    worth = Worth(plan, adjustments(connection, as_of))
+    worth = Worth(plan, adjustments(connection, as_of if adjusted_until is None else adjusted_until))
     (events,) = connection.execute(_HOW_MANY, (as_of,)).fetchone()
     shares = 1 if actors is not None else events // _AT_ONCE + 1
     wanted = None if actors is None else np.fromiter(sorted(actors), np.int64, len(actors))

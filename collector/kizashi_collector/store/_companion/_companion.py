@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
+from functools import partial
 
 from kizashi_collector.store._chunks import Change
 from kizashi_collector.store._companion._keeper import Keeper
@@ -32,7 +32,7 @@ class Companion:
         self._session: Session | None = None
         self._wanted: tuple[Plan | None] | None = None
         self._closing = False
-        self._loop.add_reader(keeper.control, self._arrived)
+        self._loop.add_reader(keeper, self._arrived)
         log.listen(self._changed)
 
     def keep(self, plan: Plan | None) -> None:
@@ -52,26 +52,28 @@ class Companion:
     async def close(self) -> None:
         """End the companion and its keeper."""
         self._closing = True
-        self._loop.remove_reader(self._keeper.control)
+        self._loop.remove_reader(self._keeper)
         if self._session is not None:
             self._session.end()
         await self._loop.run_in_executor(None, self._keeper.close)
 
     def _arrived(self) -> None:
         """A new companion is there."""
-        _, descriptors, _, _ = socket.recv_fds(self._keeper.control, 1, 1)
-        if not descriptors:
-            self._loop.remove_reader(self._keeper.control)
+        new = self._keeper.new()
+        if new is None:
+            self._loop.remove_reader(self._keeper)
             _log.error("nothing is kept current any more: the process that sees to it has ended; restart the collector")
             return
         if self._session is not None:
             self._session.end()
-        self._session = Session(socket.socket(fileno=descriptors[0]), self._log, self._ended)
+        number, connection = new
+        self._session = Session(connection, self._log, partial(self._ended, number))
         if self._wanted is not None:
             self._session.keep(*self._wanted)
 
-    def _ended(self) -> None:
+    def _ended(self, number: int) -> None:
         self._session = None
+        self._keeper.give_up(number)
         if not self._closing:
             _log.warning("what is kept current was lost; answers are counted from the log until it is there again")
 

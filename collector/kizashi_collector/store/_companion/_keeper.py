@@ -9,12 +9,16 @@ import select
 import signal
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Callable
 
 __all__ = ["Keeper"]
 
 _AGAIN_SECONDS = 1.0
+_LOOK_SECONDS = 0.25
+_LAST_SECONDS = 2.0
+_PID_BYTES = 8
 
 
 class Keeper:
@@ -28,8 +32,7 @@ class Keeper:
     possible = hasattr(os, "fork")
 
     def __init__(self, run: Callable[[socket.socket], None]) -> None:
-        self.control, theirs = socket.socketpair()
-        """Its messages bring sockets to new companions."""
+        self._control, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
         gc.freeze()  # what is there by now stays: no collection touches it, and it stays shared
@@ -40,17 +43,33 @@ class Keeper:
         if self._pid == 0:
             code = 1
             try:
-                self.control.close()
+                self._control.close()
                 _keep(theirs, run)
                 code = 0
             finally:
                 os._exit(code)
         theirs.close()
-        self.control.setblocking(False)
+        self._control.setblocking(False)
+
+    def fileno(self) -> int:
+        """What becomes readable when there is a new companion, or the keeper has ended."""
+        return self._control.fileno()
+
+    def new(self) -> tuple[int, socket.socket] | None:
+        """A new companion, and the socket to it; None where there will be no more."""
+        number, descriptors, _, _ = socket.recv_fds(self._control, _PID_BYTES, 1)
+        if not descriptors:
+            return None
+        return int.from_bytes(number, "little"), socket.socket(fileno=descriptors[0])
+
+    def give_up(self, number: int) -> None:
+        """Have a companion killed, if it has not ended: it is not talked to any more."""
+        with contextlib.suppress(OSError):
+            self._control.send(number.to_bytes(_PID_BYTES, "little"))
 
     def close(self) -> None:
-        """End it, and wait until it and its companion are gone. May take some tenths of a second."""
-        self.control.close()
+        """End it, and wait until it and its companion are gone: some tenths of a second, or two seconds at most."""
+        self._control.close()
         with contextlib.suppress(ChildProcessError):  # somebody else has waited for it
             os.waitpid(self._pid, 0)
 
@@ -71,15 +90,46 @@ def _keep(control: socket.socket, run: Callable[[socket.socket], None]) -> None:
             _run(control, far, near, run)
         near.close()
         try:
-            socket.send_fds(control, [b"."], [far.fileno()])
+            socket.send_fds(control, [pid.to_bytes(_PID_BYTES, "little")], [far.fileno()])
         except OSError:
             far.close()
-            os.waitpid(pid, 0)
+            _end(pid)
             return
         far.close()
-        os.waitpid(pid, 0)
-        if _closed(control):
+        if not _followed(control, pid):
             return
+
+
+def _followed(control: socket.socket, pid: int) -> bool:
+    """Wait until a companion has ended, and a moment longer; False once the collector has gone, and it too."""
+    deadline = None
+    while True:
+        readable, _, _ = select.select([control], [], [], _LOOK_SECONDS)
+        if readable:
+            word = control.recv(_PID_BYTES)
+            if not word:
+                if deadline is None:
+                    _end(pid)
+                return False
+            if deadline is None and int.from_bytes(word, "little") == pid:
+                os.kill(pid, signal.SIGKILL)
+        if deadline is None:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                deadline = time.monotonic() + _AGAIN_SECONDS
+        elif time.monotonic() >= deadline:
+            return True
+
+
+def _end(pid: int) -> None:
+    """Wait for a companion that ends by itself, but not for ever."""
+    deadline = time.monotonic() + _LAST_SECONDS
+    while not os.waitpid(pid, os.WNOHANG)[0]:
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return
+        time.sleep(_LOOK_SECONDS / 10)
 
 
 def _run(control: socket.socket, far: socket.socket, near: socket.socket, run: Callable[[socket.socket], None]) -> None:
@@ -91,9 +141,3 @@ def _run(control: socket.socket, far: socket.socket, near: socket.socket, run: C
         code = 0
     finally:
         os._exit(code)
-
-
-def _closed(control: socket.socket) -> bool:
-    """Whether the collector has gone, or goes within a second."""
-    readable, _, _ = select.select([control], [], [], _AGAIN_SECONDS)
-    return bool(readable)  # it never says anything

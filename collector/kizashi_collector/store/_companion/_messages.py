@@ -79,9 +79,10 @@ class Between(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """To it: this is one. The log stands still until it has been `Taken`."""
+    """To it: this is one, and the texts that are new. The log stands still until it has been `Taken`."""
 
     number: int
+    texts: Sequence[Sequence[str]]
 
 
 class Learned(Struct, frozen=True):
@@ -126,10 +127,10 @@ class Unpacker:
             end = _LENGTH + int.from_bytes(self._data[:_LENGTH], "little")
             if len(self._data) < end:
                 return
-            with memoryview(self._data) as view:
-                # Only what a process of our own sent arrives here.
-                message: Message = pickle.loads(view[_LENGTH:end])  # noqa: S301
+            body = bytes(self._data[_LENGTH:end])
             del self._data[:end]
+            # Only what a process of our own sent arrives here.
+            message: Message = pickle.loads(body)  # noqa: S301
             yield message
 
 

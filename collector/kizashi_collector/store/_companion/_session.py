@@ -109,8 +109,12 @@ class Session:
         if not data:
             self.end()
             return
-        for message in self._unpacker.fed(data):
-            self._take(message)
+        try:
+            for message in self._unpacker.fed(data):
+                self._take(message)
+        except Exception:  # noqa: BLE001  # it is logged, and the next companion begins anew
+            _log.exception("what is kept current cannot be understood; it is built anew")
+            self.end()
 
     def _take(self, message: Message) -> None:
         match message:
@@ -146,7 +150,8 @@ class Session:
         if self._ended:
             return
         try:
-            self._outbox.send(pack(Mark(number)))
+            with self._telling:
+                self._outbox.send(pack(Mark(number, self._new_texts())))
         except OSError:
             return
         if not taken.wait(_SNAPSHOT_SECONDS):

@@ -112,7 +112,8 @@ class _Worker:
                 self._send(_answered(message, current, source.texts))
             case Keep(plan):
                 current.keep(plan)
-            case Mark(number):
+            case Mark(number, texts):
+                source.texts.grow(texts)
                 source.marked(number)
             case Kept(number, fit):
                 source.kept(number, fit)

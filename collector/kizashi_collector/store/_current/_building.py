@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from sqlite3 import Connection
 
 import numpy as np
 from msgspec import Struct
 
-from kizashi_collector.analysis import Ladder
+from kizashi_collector.analysis import Journeys, Ladder
 from kizashi_collector.store._chunks import (
     Chunk,
     Texts,
@@ -20,7 +21,7 @@ from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._current._view import Arrived, View
 from kizashi_collector.store._fits import fit_at
 
-__all__ = ["Begun", "begin", "found_values", "mend", "read_in"]
+__all__ = ["Begun", "Mending", "begin", "found_values", "read_in"]
 
 _AT_ONCE = 50_000
 _CHUNKS = "SELECT first, count, numbers FROM chunks WHERE last_time > ? OR last_received > ? ORDER BY first"
@@ -108,21 +109,36 @@ def found_values(texts: Texts, view: View, check: Callable[[], None]) -> Callabl
     return lambda: Values(plan, ladder, rolling, journeys, stored)
 
 
-def mend(texts: Texts, view: View, check: Callable[[], None]) -> None:
-    """Find the journeys anew of the actors of whom only the log can tell; from the events that the view was told."""
-    values = view.values
-    if values is None:
-        return
-    journeys, as_of = values.journeys, view.rolling.now
-    actors = set(journeys.dirty)
-    journeys.dirty.clear()
-    connection = view.connection
-    connection.execute("BEGIN")
-    try:
-        found = journeys_until(
-            connection, texts, values.plan, values.ladder, as_of, check, actors=actors, last=view.adjusted.last
-        )
-    finally:
-        connection.execute("ROLLBACK")
-    for actor in sorted(actors):
-        journeys.mend(actor, found, as_of)
+class Mending(Struct, frozen=True):
+    """The actors whose journeys are to be found anew, among the events up to `last` and `as_of`; and what the time was.
+
+    `as_of` is where the longest window began: what happened since is held.
+    """
+
+    actors: set[int]
+    last: int
+    as_of: int
+    now: int
+
+    @classmethod
+    def begun(cls, view: View, values: Values) -> Mending:
+        """All that are to be found anew by now."""
+        return cls(values.begin_mending(), view.adjusted.last, view.rolling.since, view.rolling.now)
+
+    def found(self, connection: Connection, texts: Texts, values: Values, check: Callable[[], None]) -> Journeys:
+        """Find them in the log, which may take seconds."""
+        connection.execute("BEGIN")
+        try:
+            return journeys_until(
+                connection,
+                texts,
+                values.plan,
+                values.ladder,
+                self.as_of,
+                check,
+                actors=self.actors,
+                last=self.last,
+                adjusted_until=self.now,
+            )
+        finally:
+            connection.execute("ROLLBACK")

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from kizashi_collector.analysis import Interval
 from kizashi_collector.store._chunks import Texts
-from kizashi_collector.store._current._building import begin, found_values, mend, read_in
+from kizashi_collector.store._current._building import Mending, begin, found_values, read_in
 from kizashi_collector.store._current._values import Values, learn
 from kizashi_collector.store._current._view import Told, Unchanged, View
 from kizashi_collector.store._fits import StoredFit
@@ -247,7 +247,7 @@ class Current:
             complete_until=view.complete_until(),
             learned_until=None if learned is None else learned.boundary,
             learning_seconds=None if learned is None else learned.seconds,
-            mending=0 if view.values is None else len(view.values.journeys.dirty),
+            mending=0 if view.values is None else view.values.to_mend,
         )
 
     # -- in the thread ------------------------------------------------------------------------------------------------
@@ -337,7 +337,9 @@ class Current:
             return
         self._learning = True
         try:
-            fit = learn(journeys, list(self._log.texts.codes.sources), values.plan, values.ladder, now)
+            fit = learn(
+                journeys, list(self._log.texts.codes.sources), values.plan, values.ladder, now, values.groupings
+            )
             self._log.keep_fit(fit, lambda kept: self._learned(values, kept))
         except Exception:  # noqa: BLE001  # it is logged
             _log.exception("cannot learn what steps are worth; it is tried again")
@@ -360,7 +362,21 @@ class Current:
         if time.monotonic() < self._mend_not_before:
             return
         began = time.monotonic()
-        self._hold(lambda: mend(self._log.texts, view, self._check))
+        values = view.values
+        mending = self._hold(lambda: Mending.begun(view, values))
+        if mending is None:
+            return
+        try:
+            with closing(self._open()) as connection:
+                found = mending.found(connection, self._log.texts, values, self._check)
+        except _ClosingError:
+            return
+        except Exception:  # noqa: BLE001  # it is logged
+            _log.exception("journeys cannot be found anew; it is tried again")
+            self._hold(values.mend_later)
+            self._mend_not_before = time.monotonic() + _AGAIN_SECONDS
+            return
+        self._hold(lambda: values.mend(found, mending.as_of))
         ended = time.monotonic()
         self._mend_not_before = ended + _MEND_SHARE * (ended - began)
         if view.values.journeys.dirty:

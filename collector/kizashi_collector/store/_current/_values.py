@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from kizashi_collector.analysis import (
     Break,
+    EventFigures,
     Figures,
     Fit,
     FittedKeys,
@@ -31,6 +32,7 @@ from kizashi_collector.analysis import (
     fit,
     fit_groupings,
 )
+from kizashi_collector.store._chunks import DIMENSIONS
 from kizashi_collector.store._current._ready import grounds_of, judge
 from kizashi_collector.store._fits import StoredFit
 from kizashi_schemas.plan import Plan
@@ -111,17 +113,45 @@ class Values:
         found: Journeys,
         stored: StoredFit | None,
     ) -> None:
-        self.plan, self.ladder = plan, ladder
+        self.plan, self.ladder, self._rolling = plan, ladder, rolling
         self._grid = LagGrid.of(ladder.horizon_ms)
         edges = [edge // _MINUTE_MS for edge in self._grid.edges[:-1]]
         self.journeys = RollingJourneys(rolling, ladder, edges=edges)
         self.journeys.take_in(found)
         self.learned = None if stored is None else Learned(stored)
         self._layouts: dict[Key, RowLayout] = {}
+        self._mending: set[int] = set()
+
+    @property
+    def to_mend(self) -> int:
+        """Of how many actors the journeys are wrong, maybe, and are to be found anew in the log."""
+        return len(self._mending | self.journeys.dirty)
+
+    def begin_mending(self) -> set[int]:
+        """The actors whose journeys are to be found anew now; those that change again meanwhile come later."""
+        self._mending = set(self.journeys.dirty)
+        self.journeys.dirty.clear()
+        return self._mending
+
+    def mend(self, found: Journeys, as_of: int) -> None:
+        """Take in what was found of them, among the events up to `as_of`."""
+        for actor in sorted(self._mending - self.journeys.dirty):
+            self.journeys.mend(actor, found, as_of)
+        self._mending = set()
+
+    def mend_later(self) -> None:
+        """It could not be found."""
+        self.journeys.dirty.update(self._mending)
+        self._mending = set()
 
     def due(self, now: int) -> bool:
         """Whether there is a whole hour more to learn from."""
         return self.learned is None or self.learned.boundary < now // HOUR_MS * HOUR_MS
+
+    @property
+    def groupings(self) -> list[Key]:
+        """What values are learned for: of the groupings that are kept, those that no other one covers."""
+        return fit_groupings([by for by in self._rolling.layout.groupings if set(by) <= set(DIMENSIONS)])
 
     def use(self, stored: StoredFit) -> None:
         """Answer from what was learned now."""
@@ -130,7 +160,7 @@ class Values:
     def version(self, length: int) -> str:
         """A text that changes whenever a number of this window may have changed."""
         number = None if self.learned is None else self.learned.number
-        return f"{self.journeys.version(length)}-{number}-{len(self.journeys.dirty)}"
+        return f"{self.journeys.version(length)}-{number}-{self.to_mend}"
 
     def outcomes(
         self, length: int, by: Key, as_of: int, complete_until: int | None, found: Sequence[Break]
@@ -138,6 +168,8 @@ class Values:
         """What completes the summary of the window of this length that ends now; from copies, at any later time."""
         learned = self.learned
         covering = None if learned is None else learned.covering(by)
+        if covering is not None and covering[0] not in self._rolling.layout.groupings:
+            covering = None
         fields, fitted = (by, None) if covering is None else covering
         cells = row_cells(self.journeys.cells(length, fields))
         grounds = grounds_of(
@@ -148,7 +180,7 @@ class Values:
             as_of=as_of,
             length=length,
             complete_until=complete_until,
-            mending=bool(self.journeys.dirty),
+            mending=bool(self.to_mend),
         )
         young = learned is not None and learned.young
         judged, layouts = judge(grounds, young=young), self._layouts
@@ -179,7 +211,19 @@ def with_outcomes(
     outcomes = Outcomes.of(cells, layout, judge)
     total = _with(summary.total, outcomes.total)
     rows = [_with(row, outcomes.rows[row.key]) for row in summary.rows] if by else [total]
+    if by and len(outcomes.rows) > len(rows):
+        # Their journeys began in the interval, and are credited to an event after it.
+        there, none = set(shown), dict.fromkeys(summary.total.events, _NONE)
+        rows += [
+            Figures(key, 0, none, 0, 0, outcome)
+            for key, outcome in outcomes.rows.items()
+            if key not in there and outcome.journeys
+        ]
+        rows.sort(key=lambda row: row.key)
     return Summary(rows, total, summary.currency, summary.late_events)
+
+
+_NONE = EventFigures(0, 0, 0)
 
 
 def _with(row: Figures, outcome: Outcome) -> Figures:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from collector_process import KEYS
 from faults.serving import Answer, Client, Serving, until
 
 PLAN = """
@@ -171,3 +172,25 @@ def test_a_plan_that_is_changed_is_kept_from_then_on(collector: Serving, tmp_pat
     assert collector.ask("GET", "/v1/summary?window=2d").body["total"]["events"]["mv_view"]["count"] == 3
     until_current(collector)
     assert collector.ask("GET", "/v1/summary?window=2d").body["total"]["events"]["mv_view"]["count"] == 3
+
+
+def test_an_answer_that_cannot_be_written_is_refused_and_the_next_one_is_kept(tmp_path: Path) -> None:
+    with Serving(tmp_path / "data", tmp_path / "log", environment={**KEYS, "KIZASHI_MAX_EVENTS": "50000"}) as collector:
+        until_current(collector)
+        now = collector.ask("GET", "/v1/summary").body["as_of"]
+        for first in range(0, 46_000, 23_000):
+            events = [
+                {"id": f"n-{first + at}", "name": f"mv_{first + at:060}", "time": now, "actor": "v"}
+                for at in range(23_000)
+            ]
+            body = json.dumps({"events": events}).encode()
+            assert collector.ask("POST", "/v1/events", body, key="w-secret").status == 200
+        for _ in range(2):
+            answer = collector.ask("GET", "/v1/summary")
+            assert (answer.status, answer.body["code"]) == (422, "too_many_names")
+        assert gauge(collector, "kizashi_current") == 1
+
+
+def test_a_companion_that_stands_still_does_not_keep_the_collector_from_ending(collector: Serving) -> None:
+    os.kill(companion_of(collector), signal.SIGSTOP)
+    assert collector.stop() == 0
