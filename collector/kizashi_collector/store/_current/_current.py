@@ -33,6 +33,7 @@ _FEW, _A_MOMENT = 2_000, 0.03
 _TICK_SECONDS = 1.0
 _CLOCK_TOLERANCE_MS = 5_000
 _AGAIN_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
 _MEND_SHARE = 20
 """For each second of looking actors up in the log, nobody is looked up for so many."""
 
@@ -85,7 +86,8 @@ class Current:
         self._told: tuple[View, ...] = ()
         self._telling = threading.Lock()
         self._wanted: tuple[Plan | None] | None = None
-        self._not_before = self._next_news = self._learn_not_before = self._mend_not_before = 0.0
+        self._not_before = self._next_news = self._learn_not_before = 0.0
+        self._mend_not_before = self._look_not_before = 0.0
         self._learning = False
         self._build_seconds: float | None = None
         self._progress = 0.0
@@ -327,11 +329,15 @@ class Current:
     def _learn(self) -> None:
         """Learn from the journeys of the view up to the last whole hour, and answer from that once the log has it."""
         view, now = self._view, self._now()
-        if view is None or view.values is None or self._learning or not view.values.due(now):
-            return
-        if time.monotonic() < self._learn_not_before:
+        if view is None or view.values is None or self._learning or time.monotonic() < self._learn_not_before:
             return
         values = view.values
+        if not values.due(now):
+            if time.monotonic() < self._look_not_before:
+                return
+            self._look_not_before = time.monotonic() + _LOOK_SECONDS
+            if view.backlog > _FEW or not self._hold(values.grown):
+                return
         journeys = self._hold(values.journeys.columns)
         if journeys is None:
             return
@@ -350,9 +356,13 @@ class Current:
         self._learning = False
         if fit is None:
             self._learn_not_before = time.monotonic() + _AGAIN_SECONDS
-        else:
-            self._hold(lambda: values.use(fit))
-            self._on_news()
+            return
+        view = self._view
+        for held in (values, None if view is None else view.values):
+            # A view that was built meanwhile answers from what the log has last, as it would after a start.
+            if held is not None and held.plan.id == fit.plan:
+                self._hold(partial(held.use, fit))
+        self._on_news()
 
     def _mend(self) -> None:
         """Find the journeys anew of those actors of whom only the log can tell."""

@@ -41,14 +41,17 @@ __all__ = ["Learned", "Values", "learn", "with_outcomes"]
 
 HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
+_GROWN, _GROWN_AT_LEAST = 1.2, 100
 Key = tuple[str, ...]
 
 
 class _Fits(Struct, array_like=True, frozen=True):
-    """Fits of one boundary, each with the fields that its keys are made of; and when the first journey began."""
+    """Fits of one boundary, each with the fields that its keys are made of; when the first journey began that they were
+    learned from, and how many began up to the boundary."""
 
     fits: list[tuple[Key, Fit]]
     oldest: int
+    journeys: int
 
 
 class Learned:
@@ -58,6 +61,7 @@ class Learned:
         self.number, self.boundary, self.seconds = stored.number, stored.boundary, stored.seconds
         found = msgspec.msgpack.decode(zlib.decompress(stored.fits), type=_Fits)
         self._fitted = {by: FittedKeys(one) for by, one in found.fits}
+        self.journeys = found.journeys
         # What nobody has been watched for as long as a horizon is taken not to happen: values are too low by far.
         self.young = any(found.oldest > one.boundary - one.edges[-1] for _, one in found.fits)
 
@@ -97,8 +101,9 @@ def learn(
             lookback=ladder.lookback_ms,
         )
         fits.append((by, fit(statistics)))
+    begun = int(np.count_nonzero(journeys.begin <= boundary))
     oldest = int(journeys.begin.min()) if len(journeys) else now
-    packed = zlib.compress(msgspec.msgpack.encode(_Fits(fits, oldest)))
+    packed = zlib.compress(msgspec.msgpack.encode(_Fits(fits, oldest, begun)))
     return StoredFit(0, plan.id, boundary, now, time.perf_counter() - began, packed)
 
 
@@ -147,6 +152,13 @@ class Values:
     def due(self, now: int) -> bool:
         """Whether there is a whole hour more to learn from."""
         return self.learned is None or self.learned.boundary < now // HOUR_MS * HOUR_MS
+
+    def grown(self) -> bool:
+        """Whether much came since from before the last boundary, as when a history is imported."""
+        if self.learned is None:
+            return False
+        begun = self.journeys.begun_until(self.learned.boundary)
+        return begun > self.learned.journeys * _GROWN + _GROWN_AT_LEAST
 
     @property
     def groupings(self) -> list[Key]:

@@ -74,3 +74,18 @@ async def test_of_more_breakdowns_than_are_kept_all_are_answered(tmp_path: Path)
         for by in ("channel", "channel,device", "campaign", "campaign,device"):
             answer = await learned(collector, window="1d", by=by)
             assert [row.journeys for row in answer.rows] == [1]
+
+
+async def test_what_a_history_tells_that_is_imported_is_learned_without_waiting_for_the_hour(tmp_path: Path) -> None:
+    async with live_collector(tmp_path, plan=plan(["campaign"])) as collector:
+        await collector.post([event(collector, "mv_view", HOUR, "first")])
+        await learned(collector, window="1d")
+        history = []
+        for at in range(300):
+            history.append(event(collector, "mv_view", (40 + at) * 10 * HOUR // 10, f"h{at}"))
+            if at % 2:
+                history.append(event(collector, "purchase", (40 + at) * 10 * HOUR // 10 - HOUR, f"h{at}"))
+        await collector.post(history)
+        async with asyncio.timeout(20):
+            while not (await collector.summary(window="1d")).total.effective_conversions:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # it is looked for every few seconds, in a thread
