@@ -129,8 +129,7 @@ def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brou
     rows = len(brought)
     coming = _to_come(fitted, cells if isinstance(cells, Parts) else Parts.of(fitted, cells), rows)
     own = summed(members.row, fitted.own[members.place], rows)
-    # A row borrows from what lies outside it: the total has nobody to borrow from.
-    lent = np.minimum(summed(members.row, fitted.borrowed[members.place], rows), float(fitted.own.sum()) - own)
+    lent = _lent(fitted, members, rows)
     heavy = fitted.fit.variation > HEAVY
     answers = []
     for n, (count, spread, money, variance) in enumerate(
@@ -157,6 +156,17 @@ def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brou
             )
         )
     return answers
+
+
+def _lent(fitted: FittedKeys, members: Members, rows: int) -> Floats:
+    """What the keys of each row borrow from their relatives outside it: those inside lend it nothing that is new."""
+    family = fitted.family[members.place]
+    families = int(fitted.family.max()) + 1
+    kin, kin_of = np.unique(members.row * families + family, return_inverse=True)
+    own = summed(kin_of, fitted.own[members.place], len(kin))
+    borrowed = summed(kin_of, fitted.borrowed[members.place], len(kin))
+    outside = summed(fitted.family, fitted.own, families)[kin % families] - own
+    return summed(kin // families, np.minimum(borrowed, outside), rows)
 
 
 def _to_come(fitted: FittedKeys, parts: Parts, rows: int) -> _ToCome:

@@ -181,6 +181,15 @@ def test_evidence_is_a_keys_own_finals_and_what_it_borrows_from_its_relatives() 
     assert 1 < found.borrowed[1] <= 40
 
 
+def test_a_row_borrows_nothing_from_the_keys_that_it_gathers() -> None:
+    found = FittedKeys(fit(tables([*mixed(40, 60), *mixed(1, 3, source=1)])))
+    none = OpenCells(*(np.zeros(0, np.int64) for _ in range(5)))
+    apart = nowcast(found, none, Members(np.array([0, 1]), np.array([0, 1])), [0, 0])
+    [together] = nowcast(found, none, Members(np.array([0, 0]), np.array([0, 1])), [0])
+    assert [row.borrowed_conversions for row in apart] == found.borrowed[:2].tolist()
+    assert (together.own_conversions, together.borrowed_conversions) == (41, 0)
+
+
 def test_where_nobody_has_ever_bought_nothing_is_expected() -> None:
     found = fresh(mixed(0, 50))
     assert (found.expected, found.low, found.high) == (0, 0, 0)
