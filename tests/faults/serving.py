@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,6 +67,24 @@ def refused(data: Path, *options: str, under: Sequence[str] = (), environment: M
     return ended.stderr
 
 
+def _descendants(process: int) -> Iterator[int]:
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:  # it has ended
+        return
+    for child in map(int, children):
+        yield child
+        yield from _descendants(child)
+
+
+def _is_there(process: int) -> bool:
+    """Whether it runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Serving:
     """`kizashi serve` on `data`. Its log goes to a file beside, so that no full pipe is one fault more.
 
@@ -109,9 +127,11 @@ class Serving:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL; once it is dead, nothing happens."""
+        """SIGKILL; once it is dead, nothing happens. Its companions have noticed it when this returns."""
+        companions = list(_descendants(self.process.pid))
         self.process.kill()
         self._end()
+        until(lambda: not any(map(_is_there, companions)), "the end of its companions")
 
     def _end(self) -> None:
         self.process.wait()
