@@ -10,15 +10,16 @@ from collections import deque
 
 __all__ = ["Outbox"]
 
-_FULL = 8 << 20
+_FULL = 128 << 10
 _PATIENCE_SECONDS = 30.0
 
 
 class Outbox:
     """Sends bytes in the order of the calls. What the socket does not take at once is sent by the event loop.
 
-    Of 8 MiB that wait, whoever sends more waits for as much as half of that to go, 30 s at most, but not in the event
-    loop. Raises ConnectionError where it does not go, or after `close`.
+    Of 128 KiB that wait, some 2,000 events, whoever sends more waits for half of that to go, 30 s at most, but not in
+    the event loop: a question waits behind all that was sent before. Raises ConnectionError where it does not go, or
+    after `close`.
     """
 
     def __init__(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> None:

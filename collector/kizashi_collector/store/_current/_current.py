@@ -163,7 +163,7 @@ class Current:
         if later:
             self._signal.set()
         current = self._view
-        if current is not None and current.backlog > _BACKLOG:
+        if current is not None and current.backlog > (_BACKLOG if later else 2 * _AT_ONCE):
             self._hold(lambda: self._count(len(current.queue)))
 
     def catch_up(self) -> bool:
