@@ -19,7 +19,7 @@ from msgspec import Struct
 from collector_process import KEYS
 from faults.table import Fault
 
-__all__ = ["Answer", "Client", "Serving", "refused", "until"]
+__all__ = ["Answer", "Client", "Serving", "descendants", "is_there", "refused", "until"]
 
 _PATIENCE = 40.0
 _serial = iter(range(10**9))
@@ -67,17 +67,18 @@ def refused(data: Path, *options: str, under: Sequence[str] = (), environment: M
     return ended.stderr
 
 
-def _descendants(process: int) -> Iterator[int]:
+def descendants(process: int) -> Iterator[int]:
+    """The processes that a process made, each before those that it made itself."""
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     except OSError:  # it has ended
         return
     for child in map(int, children):
         yield child
-        yield from _descendants(child)
+        yield from descendants(child)
 
 
-def _is_there(process: int) -> bool:
+def is_there(process: int) -> bool:
     """Whether it runs; one that has ended and that nobody has waited for does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -128,10 +129,10 @@ class Serving:
 
     def kill(self) -> None:
         """SIGKILL; once it is dead, nothing happens. Its companions have noticed it when this returns."""
-        companions = list(_descendants(self.process.pid))
+        companions = list(descendants(self.process.pid))
         self.process.kill()
         self._end()
-        until(lambda: not any(map(_is_there, companions)), "the end of its companions")
+        until(lambda: not any(map(is_there, companions)), "the end of its companions")
 
     def _end(self) -> None:
         self.process.wait()

@@ -64,7 +64,6 @@ from kizashi_schemas.plan import Plan
 __all__ = ["LogAnswers"]
 
 T = TypeVar("T")
-_MONTH_MS = 29 * 86_400_000
 
 
 class LogAnswers:
@@ -121,7 +120,7 @@ class LogAnswers:
         journeys = journeys_until(connection, texts, plan, ladder, as_of, patience)
         stored = fit_at(connection, plan.id, as_of)
         learned = None if stored is None else Learned(stored).whole
-        since = as_of - max(ladder.lookback_ms + ladder.horizon_ms, _MONTH_MS)
+        since = as_of - max(ladder.lookback_ms + ladder.horizon_ms, HISTORY_MS)
         table = table_between(
             connection, texts, since, as_of, patience, names=set(plan.events), columns={"value", "currency", "source"}
         )

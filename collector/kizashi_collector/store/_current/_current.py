@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from kizashi_collector.analysis import Interval
 from kizashi_collector.store._chunks import Texts
 from kizashi_collector.store._current._building import Mending, begin, found_values, read_in
-from kizashi_collector.store._current._values import Values, learn
+from kizashi_collector.store._current._values import Learned, learn
 from kizashi_collector.store._current._view import Told, Unchanged, View
 from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
@@ -346,22 +346,21 @@ class Current:
             fit = learn(
                 journeys, list(self._log.texts.codes.sources), values.plan, values.ladder, now, values.groupings
             )
-            self._log.keep_fit(fit, lambda kept: self._learned(values, kept))
+            self._log.keep_fit(fit, self._learned)
         except Exception:  # noqa: BLE001  # it is logged
             _log.exception("cannot learn what steps are worth; it is tried again")
-            self._learned(values, None)
+            self._learned(None)
 
-    def _learned(self, values: Values, fit: StoredFit | None) -> None:
+    def _learned(self, fit: StoredFit | None) -> None:
         """A fit is in the log, or could not be written."""
         self._learning = False
         if fit is None:
             self._learn_not_before = time.monotonic() + _AGAIN_SECONDS
             return
+        # A view that was built meanwhile answers from what the log has last, as it would after a start.
         view = self._view
-        for held in (values, None if view is None else view.values):
-            # A view that was built meanwhile answers from what the log has last, as it would after a start.
-            if held is not None and held.plan.id == fit.plan:
-                self._hold(partial(held.use, fit))
+        if view is not None and view.values is not None and view.values.plan.id == fit.plan:
+            self._hold(partial(view.values.use, Learned(fit)))  # made ready before anybody has to wait for it
         self._on_news()
 
     def _mend(self) -> None:

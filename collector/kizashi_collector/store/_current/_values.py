@@ -165,9 +165,9 @@ class Values:
         """What values are learned for: of the groupings that are kept, those that no other one covers."""
         return fit_groupings([by for by in self._rolling.layout.groupings if set(by) <= set(DIMENSIONS)])
 
-    def use(self, stored: StoredFit) -> None:
+    def use(self, learned: Learned) -> None:
         """Answer from what was learned now."""
-        self.learned = Learned(stored)
+        self.learned = learned
 
     def version(self, length: int) -> str:
         """A text that changes whenever a number of this window may have changed."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collector_process import KEYS
-from faults.serving import Answer, Client, Serving, until
+from faults.serving import Answer, Client, Serving, descendants, is_there, until
 
 PLAN = """
 currency = "JPY"
@@ -46,27 +46,14 @@ def until_current(collector: Serving) -> None:
     until(lambda: gauge(collector, "kizashi_current") == 1, "answers kept current")
 
 
-def children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(one) for one in listed]
-
-
 def keeper_of(collector: Serving) -> int:
-    [keeper] = children(collector.process.pid)
+    keeper, *_ = descendants(collector.process.pid)
     return keeper
 
 
 def companion_of(collector: Serving) -> int:
-    [companion] = children(keeper_of(collector))
+    _, companion = descendants(collector.process.pid)
     return companion
-
-
-def is_there(pid: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def gone(pid: int) -> bool:
