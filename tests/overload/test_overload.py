@@ -16,6 +16,7 @@ async def test_three_times_the_peak_is_survived(tmp_path: Path) -> None:
     assert result.broken == 0
     assert set(result.statuses) <= {200, 429, 503}
     assert all(text.isdigit() and int(text) > 0 for text in result.retry_after)
-    assert result.taken > 0.3 * result.peak
+    # The machine may have slowed down meanwhile, so the peak is measured before and after.
+    assert result.taken > 0.3 * min(result.peak, result.peak_after)
     assert result.rss_peak < 500
     assert min(key.share for key in fair) > greedy.share
