@@ -205,7 +205,7 @@ class LogAnswers:
         cells = RowCells.of(journeys, keys, ladder, LagGrid.of(ladder.horizon_ms), interval)
         pace = PlannedPace(plan, texts.codes, as_of)
         for table in tables_between(connection, texts, as_of - HISTORY_MS, as_of, patience, columns=()):
-            pace.add(table)
+            pace.add(table, as_of)
         grounds = grounds_of(
             plan,
             ladder,

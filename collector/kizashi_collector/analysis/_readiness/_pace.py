@@ -30,6 +30,8 @@ class Pace:
     def __init__(self, now: int) -> None:
         self._hour = now // HOUR_MS
         self._names = 0
+        self.version = 0
+        """Another number once anything changed but how many more came in the newest hour of a name that was in it."""
         self._counts: HourCounts = np.zeros((0, _KEPT), np.int32)
 
     def __len__(self) -> int:
@@ -52,7 +54,11 @@ class Pace:
             if not len(hours):
                 return
         self._reach(int(names.max()) + 1)
-        np.add.at(self._counts.reshape(-1), names.astype(np.int64) * _KEPT + hours % _KEPT, np.int32(sign))
+        flat = self._counts.reshape(-1)
+        cells = names.astype(np.int64) * _KEPT + hours % _KEPT
+        if sign < 0 or (hours < self._hour).any() or not flat[cells].all():
+            self.version += 1
+        np.add.at(flat, cells, np.int32(sign))
 
     def advance(self, now: int) -> None:
         """Let go of the hours that are too old at `now`; an instant before the newest hour changes nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from kizashi_collector.analysis import (
     Break,
     Codes,
+    Column,
     EventTable,
     FittedKeys,
     Foretold,
@@ -28,6 +28,8 @@ HISTORY_MS = 29 * 86_400_000
 """What happened before is not looked at when a break in the tracking is looked for."""
 
 _FURTHEST_BACK_MS = 23 * 3_600_000
+_MINUTE_MS = 60_000
+_NEVER = 1 << 62
 
 
 class PlannedPace:
@@ -40,18 +42,21 @@ class PlannedPace:
         self._places = np.zeros(0, np.int64)
         self._pace = Pace(now)
         self._now = now
-        self._ahead: list[tuple[int, int]] = []
+        # Times and places, in no order; and the first of the times.
+        self._ahead: list[tuple[Column, Column]] = []
+        self._due = _NEVER
+        self._found: tuple[object, list[Break]] | None = None
 
-    def add(self, events: EventTable) -> None:
-        """Count events in."""
+    def add(self, events: EventTable, now: int) -> None:
+        """Count events in, at an instant `now`."""
         names = self._codes.names
         if len(self._places) < len(names):
             self._places = np.array([self._place.get(name, -1) for name in names], np.int64)
+        self._advance(now)
         places, times = self._places[events.name], events.time
         ahead = times > self._now
         if ahead.any():
-            for time, place in zip(times[ahead].tolist(), places[ahead].tolist(), strict=True):
-                heapq.heappush(self._ahead, (time, place))
+            self._wait(times[ahead], places[ahead])
             places, times = places[~ahead], times[~ahead]
         self._pace.add(places, times)
 
@@ -62,25 +67,43 @@ class PlannedPace:
             if event.adjust is not None:
                 continue
             if event.time > self._now:
-                self._ahead.remove((event.time, place))
-                heapq.heapify(self._ahead)
+                times, places = self._joined()
+                one = np.flatnonzero((times == event.time) & (places == place))[:1]
+                self._ahead = [(np.delete(times, one), np.delete(places, one))]
             else:
                 self._pace.add(np.array([place]), np.array([event.time]), -1)
 
+    def _wait(self, times: Column, places: Column) -> None:
+        self._ahead.append((times, places))
+        self._due = min(self._due, int(times.min()))
+
+    def _joined(self) -> tuple[Column, Column]:
+        times, places = zip(*self._ahead, strict=True)
+        return np.concatenate(times), np.concatenate(places)
+
     def _advance(self, now: int) -> None:
         self._now = max(now, self._now)
-        while self._ahead and self._ahead[0][0] <= self._now:
-            time, place = heapq.heappop(self._ahead)
-            self._pace.add(np.array([place]), np.array([time]))
+        if self._due <= self._now:
+            times, places = self._joined()
+            due = times <= self._now
+            self._ahead, self._due = [], _NEVER
+            if not due.all():
+                self._wait(times[~due], places[~due])
+            self._pace.add(places[due], times[due])
         self._pace.advance(self._now)
 
     def breaks(self, as_of: int, complete_until: int | None) -> list[Break]:
-        """Events that stopped or jumped beyond what their history allows, as far as events have arrived."""
+        """Events that stopped or jumped beyond what their history allows, up to the whole minute before which all have
+        arrived. Found anew as a minute begins, and where more changed than how many came in the hour that runs."""
         self._advance(as_of)
         if complete_until is None or as_of - complete_until > _FURTHEST_BACK_MS:
             return []
-        rows = self._pace.rows(complete_until)
-        return breaks(rows, complete_until, self._names[: len(rows)])
+        until = complete_until // _MINUTE_MS * _MINUTE_MS
+        state = (until, self._pace.version)
+        if self._found is None or self._found[0] != state:
+            rows = self._pace.rows(until)
+            self._found = state, breaks(rows, until, self._names[: len(rows)])
+        return self._found[1]
 
 
 def grounds_of(

@@ -160,7 +160,7 @@ class View:
         events = EventTable.joined([part.events for part in arrived])
         if len(events):
             if self._pace is not None:
-                self._pace.add(events)
+                self._pace.add(events, self.rolling.now)
             if self.values is not None:
                 self.values.journeys.passed_over(events)
             self.rolling.add(events)
