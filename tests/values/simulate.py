@@ -164,14 +164,15 @@ def _at(world: World, known: Journeys, as_of: int, fitted: FittedKeys) -> Iterat
         answer = answers[n]
         yield Row(
             n, truth[n], answer.expected, answer.low, answer.high, brought[n] + money, brought[n] + low,
-            brought[n] + high, chance_of_none(count[n], spread[n]), in_window[n], lagged[n], declared[n],
+            brought[n] + high, float(chance_of_none(count[n], spread[n])), in_window[n], lagged[n], declared[n],
         )  # fmt: skip
     money = float((count * mean).sum())
     variance = float((mean**2 * (count * cv2 + spread)).sum())
     low, high = interval(count.sum(), spread.sum(), money, variance, heavy=False)
     yield Row(
         -1, truth.sum(), whole.expected, whole.low, whole.high, brought.sum() + money, brought.sum() + low,
-        brought.sum() + high, chance_of_none(count.sum(), spread.sum()), in_window.sum(), lagged.sum(), declared.sum(),
+        brought.sum() + high, float(chance_of_none(count.sum(), spread.sum())), in_window.sum(),
+        lagged.sum(), declared.sum(),
     )  # fmt: skip
 
 

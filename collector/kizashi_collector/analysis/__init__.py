@@ -11,6 +11,21 @@ from kizashi_collector.analysis._funnel import (
     TrendFigures,
     evaluate_funnel,
 )
+from kizashi_collector.analysis._increments import (
+    Emitted,
+    Increment,
+    IncrementKind,
+    SourceText,
+    Standing,
+    StepValues,
+    free_of,
+    matched,
+    settle,
+    source_text,
+    standing_journeys,
+    take_back,
+    unchanged,
+)
 from kizashi_collector.analysis._interval import AS_OF_TOLERANCE_MS, DEFAULT_WINDOW, IntervalError, resolve_interval
 from kizashi_collector.analysis._journeys import (
     CONVERTED,
@@ -63,6 +78,7 @@ from kizashi_collector.analysis._rolling import Arrivals, RollingSummaries
 from kizashi_collector.analysis._rolling_funnel import RollingFunnels
 from kizashi_collector.analysis._rolling_journeys import JourneyCells, RollingJourneys
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Outcome, Summary, summarize
+from kizashi_collector.analysis._summary_rows import Amounts, OutcomeColumns, SummaryRows
 from kizashi_collector.analysis._table import NO_VALUE, Codes, Column, EventTable
 from kizashi_collector.analysis._table_summary import summarize_table
 from kizashi_collector.analysis._values import (
@@ -89,6 +105,7 @@ __all__ = [
     "RETRACTED",
     "UNENDED",
     "ActorJourney",
+    "Amounts",
     "Arrivals",
     "Attempt",
     "BackTest",
@@ -97,6 +114,7 @@ __all__ = [
     "Codes",
     "Column",
     "DoubleCount",
+    "Emitted",
     "EventFigures",
     "EventReview",
     "EventTable",
@@ -107,6 +125,8 @@ __all__ = [
     "FunnelFigures",
     "Grounds",
     "GroupFigures",
+    "Increment",
+    "IncrementKind",
     "Interval",
     "IntervalError",
     "Journey",
@@ -125,6 +145,7 @@ __all__ = [
     "NumberedFit",
     "OpenCells",
     "Outcome",
+    "OutcomeColumns",
     "Outcomes",
     "Overdue",
     "Pace",
@@ -140,9 +161,13 @@ __all__ = [
     "RowCells",
     "RowLayout",
     "Rules",
+    "SourceText",
+    "Standing",
     "Statistics",
     "StepFigures",
+    "StepValues",
     "Summary",
+    "SummaryRows",
     "Trend",
     "TrendFigures",
     "Why",
@@ -160,9 +185,11 @@ __all__ = [
     "find_journeys",
     "fit",
     "fit_groupings",
+    "free_of",
     "freshness_start",
     "incomplete",
     "join_journeys",
+    "matched",
     "miscalibrated",
     "nearest_rank",
     "nowcast",
@@ -170,9 +197,14 @@ __all__ = [
     "reason",
     "resolve_interval",
     "review",
+    "settle",
+    "source_text",
+    "standing_journeys",
     "suggest",
     "summarize",
     "summarize_table",
+    "take_back",
+    "unchanged",
     "walk_journeys",
     "walked_journeys",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from kizashi_collector.analysis._events import Interval
 from kizashi_collector.analysis._journeys import CONVERTED, Journeys, Ladder
 from kizashi_collector.analysis._summary import Outcome
+from kizashi_collector.analysis._summary_rows import Amounts, OutcomeColumns, amounts
 from kizashi_collector.analysis._table import Column
-from kizashi_collector.analysis._values import FittedKeys, LagGrid, Members, Parts, nowcast
+from kizashi_collector.analysis._values import FittedKeys, LagGrid, Members, Parts, casts
 
 __all__ = ["Judge", "Outcomes", "RowCells", "RowLayout", "fit_groupings"]
 
 _MINUTE_MS = 60_000
 _LIMB = 26
 _LOW = (1 << _LIMB) - 1
+_LARGE = float(1 << 61)
+Floats = NDArray[np.float64]
 Key = tuple[str, ...]
 Judge = Callable[[float], str | None]
 """Why a row with this much evidence is not ready, or None."""
@@ -52,8 +55,8 @@ class RowCells(Struct, frozen=True, eq=False):
         row = np.array([number[key] for key in credited], np.int64)[which]
         counted = np.bincount(row, minlength=len(keys))
         converted = journeys.ended[at] == CONVERTED
-        low = _summed(row, journeys.brought[at] & _LOW, len(keys))
-        high = _summed(row, journeys.brought[at] >> _LIMB, len(keys))
+        low = _summed(row, journeys.brought[at] & _LOW, len(keys)).tolist()
+        high = _summed(row, journeys.brought[at] >> _LIMB, len(keys)).tolist()
         brought: list[int | None] = [below + (above << _LIMB) for below, above in zip(low, high, strict=True)]
         place_of = {place: n for n, place in enumerate(at.tolist())} if journeys.apart else {}
         for place, amount in journeys.apart.items():
@@ -82,7 +85,8 @@ class RowLayout(Struct, frozen=True, eq=False):
 
     `keys` are the rows', and `row_of` tells the row of each of `of_keys`. `row` and `place` name each pair of a row and
     a place of the fit, and `pair` that of each key; `members` are those pairs, and those of keys that have no journey
-    now, in two rows; `everywhere` are the places of all.
+    now, in two rows; `everywhere` are the places of all. `shown_at` tells where each row stands in `also`, −1 where it
+    does not, and is None where both are the same.
     """
 
     of_keys: Sequence[Key]
@@ -95,6 +99,7 @@ class RowLayout(Struct, frozen=True, eq=False):
     pair: Column
     members: Column
     everywhere: Column
+    shown_at: Column | None
 
     @classmethod
     def of(
@@ -105,17 +110,19 @@ class RowLayout(Struct, frozen=True, eq=False):
         fitted: FittedKeys | None,
         also: Sequence[Key] = (),
     ) -> RowLayout:
-        """The rows by some of the `fields` that keys are made of. `fitted` is what was learned for them, and `also`
-        names rows that are to be there, whether any journey is credited to them or not.
+        """The rows by some of the `fields` that keys are made of, sorted. `fitted` is what was learned for these keys,
+        and `also` names rows that are to be there, whether any journey is credited to them or not.
         """
         at = [fields.index(field) for field in by]
         shown = [tuple(key[place] for place in at) for key in of_keys]
-        keys = list(dict.fromkeys([*shown, *also]))
+        keys = sorted({*shown, *also})
         number = {key: row for row, key in enumerate(keys)}
+        place_of = {key: at for at, key in enumerate(also)}
+        shown_at = None if keys == list(also) else np.array([place_of.get(key, -1) for key in keys], np.int64)
         row_of = np.array([number[key] for key in shown], np.int64)
         none = np.zeros(0, np.int64)
         if fitted is None:
-            return cls(of_keys, also, fitted, keys, row_of, none, none, none, none, none)
+            return cls(of_keys, also, fitted, keys, row_of, none, none, none, none, none, shown_at)
         places = np.array([fitted.place(key) for key in of_keys], np.int64)
         pairs, pair = np.unique(row_of * fitted.places + places, return_inverse=True)
         # A key without a journey in the window still has evidence of what others like it came to.
@@ -133,6 +140,7 @@ class RowLayout(Struct, frozen=True, eq=False):
             pair=pair,
             members=np.array(np.divmod(members, fitted.places)),
             everywhere=np.unique(np.concatenate([places, np.arange(len(known))])),
+            shown_at=shown_at,
         )
 
     def serves(self, of_keys: Sequence[Key], fitted: FittedKeys | None, also: Sequence[Key]) -> bool:
@@ -151,9 +159,9 @@ class RowLayout(Struct, frozen=True, eq=False):
 
 
 class Outcomes(Struct, frozen=True, eq=False):
-    """The outcomes of the rows of one grouping, and of all together."""
+    """The outcomes of the rows of one grouping, in the order of the layout's keys, and of all together."""
 
-    rows: Mapping[Key, Outcome]
+    rows: OutcomeColumns
     total: Outcome
 
     @classmethod
@@ -166,12 +174,12 @@ class Outcomes(Struct, frozen=True, eq=False):
         rows = _Rows(cells, layout.row_of, len(layout.keys))
         whole = _Rows(cells, np.zeros_like(layout.row_of), 1)
         if fitted is None:
-            return cls(dict(zip(layout.keys, rows.unlearned(), strict=True)), whole.unlearned()[0])
+            return cls(rows.unlearned(), whole.unlearned()[0])
         parts = layout.parts(fitted, cells.open_cells)
         members = Members(layout.members[0], layout.members[1])
         all_members = Members(np.zeros_like(layout.everywhere), layout.everywhere)
         return cls(
-            dict(zip(layout.keys, rows.learned(fitted, parts, members, judge), strict=True)),
+            rows.learned(fitted, parts, members, judge),
             whole.learned(fitted, parts.together(), all_members, judge)[0],
         )
 
@@ -183,43 +191,48 @@ class _Rows:
         self.journeys = _summed(row_of, cells.journeys, size)
         self.converted = _summed(row_of, cells.converted, size)
         self.open = _summed(row_of, cells.open_cells.sum(axis=(1, 2), dtype=np.int64), size)
-        self.brought: list[int | None] = [0] * size
+        brought: list[int | None] = [0] * size
         for row, amount in zip(row_of.tolist(), cells.brought, strict=True):
-            so_far = self.brought[row]
-            self.brought[row] = None if so_far is None or amount is None else so_far + amount
+            so_far = brought[row]
+            brought[row] = None if so_far is None or amount is None else so_far + amount
+        self.brought = amounts(brought)
 
-    def unlearned(self) -> list[Outcome]:
-        return [
-            Outcome(journeys, converted, still_open, brought)
-            for journeys, converted, still_open, brought in zip(
-                self.journeys, self.converted, self.open, self.brought, strict=True
-            )
-        ]
+    def unlearned(self) -> OutcomeColumns:
+        return OutcomeColumns(self.journeys, self.converted, self.open, self.brought)
 
-    def learned(self, fitted: FittedKeys, parts: Parts, members: Members, judge: Judge) -> list[Outcome]:
-        found = nowcast(fitted, parts, members, [amount or 0 for amount in self.brought])
-        outcomes = []
-        for at, row in enumerate(self.unlearned()):
-            if row.brought is None:  # no rate leads to the plan's currency: nothing is known of its money
-                outcomes.append(row)
-                continue
-            cast = found[at]
-            low = max(row.brought, round(cast.low))
-            outcomes.append(
-                Outcome(
-                    journeys=row.journeys,
-                    converted=row.converted,
-                    open=row.open,
-                    brought=row.brought,
-                    expected=round(cast.expected),
-                    low=low,
-                    high=max(low, round(cast.high)),
-                    own=round(cast.own_conversions, 1),
-                    borrowed=round(cast.borrowed_conversions, 1),
-                    reason=judge(cast.own_conversions + cast.borrowed_conversions),
-                )
-            )
-        return outcomes
+    def learned(self, fitted: FittedKeys, parts: Parts, members: Members, judge: Judge) -> OutcomeColumns:
+        found = casts(fitted, parts, members, len(self.journeys))
+        own: list[float | None] = [round(finals, 1) for finals in found.own.tolist()]
+        borrowed: list[float | None] = [round(finals, 1) for finals in found.borrowed.tolist()]
+        reason = [judge(evidence) for evidence in (found.own + found.borrowed).tolist()]
+        if isinstance(self.brought, list):
+            for at, amount in enumerate(self.brought):
+                if amount is None:  # no rate leads to the plan's currency: nothing is known of its money
+                    own[at] = borrowed[at] = None
+                    reason[at] = "recomputing"
+        return OutcomeColumns(
+            journeys=self.journeys,
+            converted=self.converted,
+            open=self.open,
+            brought=self.brought,
+            expected=self._plus(found.money),
+            low=self._plus(found.low),
+            high=self._plus(np.maximum(found.low, found.high)),
+            own=own,
+            borrowed=borrowed,
+            reason=reason,
+        )
+
+    def _plus(self, to_come: Floats) -> Amounts:
+        """What was brought, and something that is not less than nothing."""
+        more = np.rint(to_come)
+        if isinstance(self.brought, list) or more.max(initial=0) >= _LARGE:
+            brought = self.brought if isinstance(self.brought, list) else self.brought.tolist()
+            return [
+                None if so_far is None else so_far + round(amount)
+                for so_far, amount in zip(brought, more.tolist(), strict=True)
+            ]
+        return self.brought + more.astype(np.int64)
 
 
 def fit_groupings(summaries: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -236,7 +249,7 @@ def fit_groupings(summaries: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]
     return found or [()]
 
 
-def _summed(row_of: Column, numbers: Column, size: int) -> list[int]:
+def _summed(row_of: Column, numbers: Column, size: int) -> Column:
     sums = np.zeros(size, np.int64)
     np.add.at(sums, row_of, numbers)
-    return sums.tolist()
+    return sums

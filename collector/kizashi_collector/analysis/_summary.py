@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -62,7 +62,7 @@ class Figures(Struct, frozen=True):
 class Summary(Struct, frozen=True):
     """Rows sorted by key, and the total. `currency` is the plan's, or without one the only one seen, or None."""
 
-    rows: list[Figures]
+    rows: Sequence[Figures]
     total: Figures
     currency: str | None
     late_events: int

@@ -8,12 +8,13 @@ import numpy as np
 
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Check
+from kizashi_collector.analysis._row_worths import RowWorths
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Summary
 from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable
 from kizashi_collector.analysis._table_actors import ActorCounts, Actors
 from kizashi_collector.analysis._table_money import Money
 from kizashi_collector.analysis._table_sums import Amounts, CellSums
-from kizashi_collector.analysis._worth import RowWorths, Worth
+from kizashi_collector.analysis._worth import Worth
 from kizashi_schemas.plan import Plan
 
 __all__ = ["summarize_table"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Set
 
 from kizashi_collector.analysis._events import LoggedEvent
 from kizashi_schemas import to_currency
 from kizashi_schemas.plan import Plan
 
-__all__ = ["RowWorths", "Worth"]
+__all__ = ["Worth"]
 
 
 class Worth:
@@ -75,42 +75,3 @@ class Worth:
             return value
         rate = self.plan.rate(currency)
         return None if rate is None else to_currency(value, rate)
-
-
-class RowWorths:
-    """Final and declared value of the rows of a summary, from what its cells add up to; None without a final."""
-
-    def __init__(self, plan: Plan | None) -> None:
-        self._rules = [
-            (
-                at,
-                None if rule.value == "event" else rule.value,
-                rule.final,
-                rule.action == "primary",
-                rule.counting == "once" and rule.value != "event",
-            )
-            for at, rule in enumerate(plan.events.values() if plan is not None and plan.finals else ())
-            if rule.value is not None
-        ]
-        self._known = plan is not None and bool(plan.finals)
-
-    def of(
-        self, stands: Sequence[int | None], live: Sequence[int], credited: Sequence[int]
-    ) -> tuple[int | None, int | None]:
-        """Final and declared value of one row.
-
-        Of each planned event, in the plan's order: what those of the row stand at, how many were not retracted, and of
-        how many actors those are.
-        """
-        if not self._known:
-            return None, None
-        final: int | None = 0
-        declared: int | None = 0
-        for at, fixed, is_final, is_primary, once in self._rules:
-            every = stands[at] if fixed is None else fixed * live[at]
-            if is_final:
-                final = None if final is None or every is None else final + every
-            if is_primary:
-                counted = fixed * credited[at] if once and fixed is not None else every
-                declared = None if declared is None or counted is None else declared + counted
-        return final, declared

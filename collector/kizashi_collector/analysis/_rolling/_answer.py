@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from kizashi_collector.analysis._rolling._layout import Layout
 from kizashi_collector.analysis._rolling._sums import LIMB, Extra, Sums
-from kizashi_collector.analysis._summary import EventFigures, Figures
+from kizashi_collector.analysis._row_worths import RowWorths
+from kizashi_collector.analysis._summary_rows import SummaryRows
 from kizashi_collector.analysis._table import Column
-from kizashi_collector.analysis._worth import RowWorths
 from kizashi_schemas.plan import Plan
 
 __all__ = ["Cells", "only_currency"]
@@ -61,38 +61,27 @@ class Cells(Struct, frozen=True, eq=False):
             mixed=_mixed(ever, left, chosen) if layout.plan is None else [],
         )
 
-    def figures(self) -> list[Figures]:
+    def rows(self) -> SummaryRows:
         """The figures of each row."""
-        counts, actors, row_actors = self.count.tolist(), self.actors.tolist(), self.row_actors.tolist()
-        sent = _sums(self.low, self.high)
-        adjusted: dict[int, list[tuple[int, Extra]]] = {}
-        for (at, place), extra in self.extras.items():
-            adjusted.setdefault(at, []).append((place, extra))
-        worths = RowWorths(self.plan)
-        figures = []
-        for at, key in enumerate(self.keys):
-            values: list[int | None] = list(sent[at])
-            stands, live, credited = values, counts[at], actors[at]
-            if at in adjusted:
-                stands, live, credited = list(values), list(live), list(credited)
-                for place, extra in adjusted[at]:
-                    values[place] = None if extra.sent_rateless else sent[at][place] + extra.sent
-                    stands[place] = None if extra.stands_rateless else sent[at][place] + extra.stands
-                    live[place] += extra.live
-                    credited[place] += extra.credited
+        values: Column | list[list[int | None]]
+        stands: Column | list[list[int | None]]
+        sent, live, credited = _sums(self.low, self.high), self.count, self.actors
+        values = stands = sent
+        if self.extras or self.mixed:
+            values = [[*row] for row in (sent if isinstance(sent, list) else sent.tolist())]
+            stands = [[*row] for row in values]
+            live, credited = live.copy(), credited.copy()
+            for (at, place), extra in self.extras.items():
+                so_far = values[at][place]
+                values[at][place] = None if extra.sent_rateless or so_far is None else so_far + extra.sent
+                stands[at][place] = None if extra.stands_rateless or so_far is None else so_far + extra.stands
+                live[at, place] += extra.live
+                credited[at, place] += extra.credited
             for place in self.mixed:
-                values[place] = None
-            final, declared = worths.of(stands, live, credited)
-            figures.append(
-                Figures(
-                    key=key,
-                    actors=row_actors[at],
-                    events=dict(zip(self.names, map(EventFigures, counts[at], actors[at], values), strict=True)),
-                    final_value=final,
-                    declared_value=declared,
-                )
-            )
-        return figures
+                for row in values:
+                    row[place] = None
+        final, declared = RowWorths(self.plan).columns(stands, live, credited)
+        return SummaryRows(self.keys, self.names, self.row_actors, self.count, self.actors, values, final, declared)
 
 
 def only_currency(ever: Sums, left: Sums) -> int:
@@ -114,14 +103,13 @@ def _shaped(column: Column, like: Column) -> Column:
     return wider
 
 
-def _sums(low: Column, high: Column) -> list[list[int]]:
+def _sums(low: Column, high: Column) -> Column | list[list[int | None]]:
     if high.size and int(np.abs(high).max()) >= 1 << 35:
         return [
             [(above << LIMB) + below for above, below in zip(*row, strict=True)]
             for row in zip(high.tolist(), low.tolist(), strict=True)
         ]
-    sums: list[list[int]] = ((high << LIMB) + low).tolist()
-    return sums
+    return (high << LIMB) + low
 
 
 def _extras(ever: Sums, left: Sums, g: int, order: Column, chosen: Column) -> dict[tuple[int, int], Extra]:

@@ -362,8 +362,8 @@ class RollingSummaries:
         late = self._ever.late - left.late
 
         def put_together() -> Summary:
-            [whole] = total.figures()
-            return Summary([whole] if rows is None else rows.figures(), whole, currency, late)
+            [whole] = total.rows()
+            return Summary([whole] if rows is None else rows.rows(), whole, currency, late)
 
         return put_together
 

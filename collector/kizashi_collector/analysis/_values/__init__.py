@@ -5,11 +5,12 @@ from kizashi_collector.analysis._values._fit import Fit, fit
 from kizashi_collector.analysis._values._fitted import FittedKeys
 from kizashi_collector.analysis._values._grid import LagGrid
 from kizashi_collector.analysis._values._keys import Key
-from kizashi_collector.analysis._values._nowcast import Members, Nowcast, OpenCells, Parts, nowcast
+from kizashi_collector.analysis._values._nowcast import Casts, Members, Nowcast, OpenCells, Parts, casts, nowcast
 from kizashi_collector.analysis._values._statistics import JourneyColumns, Statistics
 
 __all__ = [
     "BackTest",
+    "Casts",
     "Fit",
     "FittedKeys",
     "JourneyColumns",
@@ -20,6 +21,7 @@ __all__ = [
     "OpenCells",
     "Parts",
     "Statistics",
+    "casts",
     "fit",
     "nowcast",
 ]

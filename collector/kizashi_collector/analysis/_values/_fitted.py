@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kizashi_collector.analysis._values._fit import WHOLE, Fit
 from kizashi_collector.analysis._values._grid import Floats, Integers, LagGrid
@@ -46,12 +47,14 @@ class FittedKeys:
         return worth(self.chance, self.curves, self.fit.steps).times(self.fit.recalibration)
 
     @cached_property
-    def weights(self) -> Floats:
-        """For each place, and each state and age bin: q, q², and dq/dp of each transition."""
+    def weights(self) -> tuple[Floats, NDArray[np.float32]]:
+        """For each place, and each state and age bin: q; and q² with dq/dp of each transition, on which variances alone
+        rest, as exactly as these need it: to read them is what an answer waits for."""
         open_, slope = self.worth.open, self.worth.slope
-        stacked = np.concatenate([open_[None], (open_ * open_)[None], slope])
+        stacked = np.concatenate([(open_ * open_)[None], slope], dtype=np.float32)
         kinds, states, places, bins = stacked.shape
-        return np.ascontiguousarray(stacked.transpose(2, 1, 3, 0).reshape(places, states * bins, kinds))
+        rest = np.ascontiguousarray(stacked.transpose(2, 1, 3, 0).reshape(places, states * bins, kinds))
+        return np.ascontiguousarray(open_.transpose(1, 0, 2).reshape(places, states * bins)), rest
 
     def place(self, key: Key) -> int:
         """Where a key stands; one that the fit has not seen takes what its widest known relatives have."""

@@ -18,7 +18,7 @@ from kizashi_collector.analysis._values._grid import Floats, Integers, LagGrid, 
 from kizashi_collector.analysis._values._grouping import group
 from kizashi_collector.analysis._values._interval import HEAVY, chance_of_none, interval
 
-__all__ = ["Members", "Nowcast", "OpenCells", "Parts", "nowcast"]
+__all__ = ["Casts", "Members", "Nowcast", "OpenCells", "Parts", "casts", "nowcast"]
 
 
 class OpenCells(Struct, frozen=True, eq=False):
@@ -104,58 +104,57 @@ class Parts(Struct, frozen=True, eq=False):
     @classmethod
     def whole(cls, fitted: FittedKeys, row: Integers, place: Integers, counts: Integers) -> Parts:
         """Add up all cells of pairs, each of which is there once: counts are pairs × states × age bins."""
-        flat = counts.reshape(len(place), fitted.weights.shape[1])
-        sums = np.zeros((len(place), fitted.weights.shape[2]))
+        q, others = fitted.weights
+        flat = counts.reshape(len(place), q.shape[1])
+        finals = (flat * q[place]).sum(axis=1)
+        sums = np.zeros((len(place), others.shape[2]))
         rest = np.arange(len(place))
         while len(rest):
             # One pair of each place at a time; nearly always that is all.
             places, first = np.unique(place[rest], return_index=True)
-            full = np.zeros((fitted.places, flat.shape[1]))
+            full = np.zeros((fitted.places, flat.shape[1]), np.float32)
             full[places] = flat[rest[first]]
-            sums[rest[first]] = np.matmul(full[:, None, :], fitted.weights)[places, 0, :]
+            sums[rest[first]] = np.matmul(full[:, None, :], others)[places, 0, :]
             rest = np.delete(rest, first)
-        return cls(row, place, sums[:, 0], sums[:, 1], sums[:, 2:].T)
+        return cls(row, place, finals, sums[:, 0], sums[:, 1:].T)
 
     def together(self) -> Parts:
         """The same parts, in one row."""
         return Parts(np.zeros_like(self.row), self.place, self.finals, self.alike, self.slopes)
 
 
-def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brought: Sequence[int]) -> list[Nowcast]:
-    """A nowcast for each row, `brought` naming what the journeys of each have brought so far, in micros.
+class Casts(Struct, frozen=True, eq=False):
+    """Nowcasts by the column, one entry for each row, of what is still to come alone; see Nowcast."""
 
-    The total is the nowcast of the same cells with every row 0.
-    """
-    rows = len(brought)
+    money: Floats
+    low: Floats
+    high: Floats
+    finals: Floats
+    none: Floats
+    own: Floats
+    borrowed: Floats
+
+
+def casts(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, rows: int) -> Casts:
+    """What is to come in each of so many rows. The total is that of the same cells with every row 0."""
     coming = _to_come(fitted, cells if isinstance(cells, Parts) else Parts.of(fitted, cells), rows)
-    own = summed(members.row, fitted.own[members.place], rows)
-    lent = _lent(fitted, members, rows)
+    none = chance_of_none(coming.count, coming.count_variance)
     heavy = fitted.fit.variation > HEAVY
-    answers = []
-    for n, (count, spread, money, variance) in enumerate(
-        zip(
-            coming.count.tolist(),
-            coming.count_variance.tolist(),
-            coming.money.tolist(),
-            coming.money_variance.tolist(),
-            strict=True,
+    low, high = interval(coming.count, coming.count_variance, coming.money, coming.money_variance, heavy, none)
+    own = summed(members.row, fitted.own[members.place], rows)
+    return Casts(coming.money, low, high, coming.count, none, own, _lent(fitted, members, rows))
+
+
+def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brought: Sequence[int]) -> list[Nowcast]:
+    """A nowcast for each row, `brought` naming what the journeys of each have brought so far, in micros."""
+    found = casts(fitted, cells, members, len(brought))
+    columns = (found.money, found.low, found.high, found.finals, found.none, found.own, found.borrowed)
+    return [
+        Nowcast(so_far, so_far + money, so_far + low, so_far + high, finals, none, own, borrowed)
+        for so_far, money, low, high, finals, none, own, borrowed in zip(
+            brought, *(column.tolist() for column in columns), strict=True
         )
-    ):
-        none = chance_of_none(count, spread)
-        low, high = interval(count, spread, money, variance, heavy, none)
-        answers.append(
-            Nowcast(
-                brought=brought[n],
-                expected=brought[n] + money,
-                low=brought[n] + low,
-                high=brought[n] + high,
-                finals_to_come=count,
-                none_to_come=none,
-                own_conversions=float(own[n]),
-                borrowed_conversions=float(lent[n]),
-            )
-        )
-    return answers
+    ]
 
 
 def _lent(fitted: FittedKeys, members: Members, rows: int) -> Floats:
@@ -171,18 +170,19 @@ def _lent(fitted: FittedKeys, members: Members, rows: int) -> Floats:
 
 def _to_come(fitted: FittedKeys, parts: Parts, rows: int) -> _ToCome:
     fit, row, place, finals, alike = fitted.fit, parts.row, parts.place, parts.finals, parts.alike
-    own = np.zeros(len(place))
     common = np.zeros(rows)
     # A kin is the part of a row that one family has: what its keys share is added up before it is squared.
     families = int(fitted.family.max()) + 1
     kin, kin_of = np.unique(row * families + fitted.family[place], return_inverse=True)
     row_of_kin = kin // families
     shared = np.zeros(len(kin))
-    for t, (slope, shift) in enumerate(zip(parts.slopes, fit.shift_deviation, strict=True)):
-        p = fitted.chance[t, place]
-        own += (slope * fitted.deviation[t, place]) ** 2
-        shared += summed(kin_of, slope * fitted.family_deviation[t, place], len(kin)) ** 2
-        common += summed(row, shift * slope * p * (1 - p), rows) ** 2
+    chances, shifts = fitted.chance[:, place], np.array(fit.shift_deviation)[:, None]
+    own = ((parts.slopes * fitted.deviation[:, place]) ** 2).sum(axis=0)
+    of_family = parts.slopes * fitted.family_deviation[:, place]
+    moved = shifts * parts.slopes * chances * (1 - chances)
+    for t in range(len(moved)):
+        shared += summed(kin_of, of_family[t], len(kin)) ** 2
+        common += summed(row, moved[t], rows) ** 2
     mean = fitted.mean[place]
     unsure = own + (fit.inflation * finals) ** 2
     to_come = summed(row, finals, rows)

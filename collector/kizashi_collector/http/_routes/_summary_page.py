@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
-from kizashi_collector.analysis import Figures, Interval, Outcome
+from kizashi_collector.analysis import Amounts, Figures, Interval, OutcomeColumns, SummaryRows
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._respond import NULL, money, money_text
 from kizashi_collector.store import SummaryReport
 from kizashi_schemas import MICROS, EventStats, Evidence, SummaryAnswer, SummaryRow, SummaryTotal, format_time
 
 __all__ = ["Page", "Writer"]
-
-Number = int | float | str | msgspec.Raw | None
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -124,42 +123,59 @@ class Writer:
         )
 
     def _encoded(self, rows: Sequence[Figures], by: tuple[str, ...]) -> Iterator[bytes]:
-        """Rows as JSON. All numbers are encoded at once, and set into copies of what a row is but for its numbers."""
-        form, amount = self._form(by), self._amount
-        numbers: list[Number] = []
-        for row in rows:
-            numbers.append(row.actors)
-            for event in row.events.values():
-                numbers += (event.count, event.actors, amount(event.value))
-            numbers += (amount(row.final_value), amount(row.declared_value), *self._outcome(row.outcome))
-        texts = msgspec.json.encode(numbers)[1:-1].split(b",")
-        width = len(texts) // len(rows) if rows else 0
-        for at, row in enumerate(rows):
-            key = [msgspec.json.encode(value) for value in row.key]
-            yield form % (*key, *texts[at * width : (at + 1) * width])
+        """Rows as JSON: the texts of each column, set into copies of what a row is but for its numbers."""
+        columns = SummaryRows.of(rows, self._names)
+        values = columns.values
+        texts: list[list[bytes]] = [_texts([key[at] for key in columns.keys]) for at in range(len(by))]
+        texts.append(_texts(columns.actors.tolist()))
+        for at in range(len(self._names)):
+            texts.append(_texts(columns.counts[:, at].tolist()))
+            texts.append(_texts(columns.event_actors[:, at].tolist()))
+            texts.append(self._amounts([row[at] for row in values] if isinstance(values, list) else values[:, at]))
+        nothing = [b"null"] * len(columns)
+        worths = (columns.final, columns.declared)
+        texts += [nothing if found is None else self._amounts(found) for found in worths]
+        texts += self._outcomes(columns.outcomes, nothing)
+        form = self._form(by)
+        return (form % row for row in zip(*texts, strict=True))
 
-    def _outcome(self, outcome: Outcome | None) -> tuple[Number, ...]:
+    def _outcomes(self, outcomes: OutcomeColumns | None, nothing: list[bytes]) -> list[list[bytes]]:
         """What stands in the places of a form from `journeys` on."""
-        if outcome is None:
-            return (*[None] * 8, False, self._reason, None)
-        amount, ready = self._amount, outcome.reason is None
-        expected = amount(outcome.expected)
-        return (
-            *(outcome.journeys, outcome.converted, outcome.open, amount(outcome.brought)),
-            *(expected, amount(outcome.low), amount(outcome.high)),
-            _effective(outcome),
-            *((outcome.own, outcome.borrowed) if self._learned else ()),
-            *(ready, outcome.reason, expected if ready else None),
+        if outcomes is None:
+            return [*[nothing] * 8, *self._not_ready(nothing)]
+        texts = [_texts(column.tolist()) for column in (outcomes.journeys, outcomes.converted, outcomes.open)]
+        texts.append(self._amounts(outcomes.brought))
+        own, borrowed, reason = outcomes.own, outcomes.borrowed, outcomes.reason
+        if own is None or borrowed is None or reason is None:
+            return [*texts, *[nothing] * 4, *self._not_ready(nothing)]
+        expected, low, high = (
+            nothing if found is None else self._amounts(found)
+            for found in (outcomes.expected, outcomes.low, outcomes.high)
         )
+        texts += [expected, low, high]
+        texts.append(_texts([_effective(*both) for both in zip(own, borrowed, strict=True)]))
+        if self._learned:
+            texts += [_texts(own), _texts(borrowed)]
+        texts.append([b"true" if why is None else b"false" for why in reason])
+        texts.append(_texts(reason))
+        texts.append([text if why is None else b"null" for text, why in zip(expected, reason, strict=True)])
+        return texts
 
-    def _amount(self, amount: int | None) -> int | msgspec.Raw | None:
-        if self._style == "string":
-            return money(amount, "string")
-        if not amount:  # most events carry nothing
-            return amount
-        # Nearly all others are whole.
-        whole, part = divmod(amount, MICROS)
-        return money(amount, "number") if part else whole
+    def _not_ready(self, nothing: list[bytes]) -> list[list[bytes]]:
+        """No evidence, where rows have a place for it, and nothing to bid."""
+        evidence = [nothing, nothing] if self._learned else []
+        why = msgspec.json.encode(self._reason)
+        return [*evidence, [b"false"] * len(nothing), [why] * len(nothing), nothing]
+
+    def _amounts(self, amounts: Amounts) -> list[bytes]:
+        """Money as exact decimal JSON."""
+        if self._style == "string" or isinstance(amounts, list):
+            return [bytes(money(None if amount is None else int(amount), self._style)) for amount in amounts]
+        whole, part = np.divmod(amounts, MICROS)
+        texts = _texts(whole.tolist())
+        for at in np.flatnonzero(part).tolist():
+            texts[at] = bytes(money(int(amounts[at]), "number"))
+        return texts
 
     def _form(self, by: tuple[str, ...]) -> bytes:
         """A row with a place for each part of its key, and for each number, in their order."""
@@ -195,7 +211,7 @@ class Writer:
         outcome = row.outcome
         if outcome is None:
             return [*cells, *[""] * 8, "false", self._reason, ""]
-        ready, effective = outcome.reason is None, _effective(outcome)
+        ready, effective = outcome.reason is None, _effective(outcome.own, outcome.borrowed)
         cells += [outcome.journeys, outcome.converted, outcome.open]
         cells += map(money_text, (outcome.brought, outcome.expected, outcome.low, outcome.high))
         cells += ["" if effective is None else f"{effective:.1f}", "true" if ready else "false", outcome.reason or ""]
@@ -203,8 +219,14 @@ class Writer:
         return cells
 
 
-def _effective(outcome: Outcome) -> float | None:
-    return None if outcome.own is None or outcome.borrowed is None else round(outcome.own + outcome.borrowed, 1)
+def _effective(own: float | None, borrowed: float | None) -> float | None:
+    return None if own is None or borrowed is None else round(own + borrowed, 1)
+
+
+def _texts(column: Sequence[str | float | None]) -> list[bytes]:
+    """Each of a column as JSON. Text with a comma in it costs more."""
+    texts = msgspec.json.encode(column)[1:-1].split(b",")
+    return texts if len(texts) == len(column) else [msgspec.json.encode(one) for one in column]
 
 
 _STAND_IN = SummaryTotal(

@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from kizashi_collector.analysis import (
     Break,
-    EventFigures,
-    Figures,
     Fit,
     FittedKeys,
     JourneyCells,
@@ -21,7 +19,6 @@ from kizashi_collector.analysis import (
     Ladder,
     LagGrid,
     NumberedFit,
-    Outcome,
     Outcomes,
     RollingJourneys,
     RollingSummaries,
@@ -29,6 +26,7 @@ from kizashi_collector.analysis import (
     RowLayout,
     Statistics,
     Summary,
+    SummaryRows,
     fit,
     fit_groupings,
 )
@@ -117,7 +115,10 @@ class Values:
         rolling: RollingSummaries,
         found: Journeys,
         stored: StoredFit | None,
+        changed_at: int | None = None,
     ) -> None:
+        self.changed_at = changed_at
+        """When the plan last made another thing of journeys, if that is known to be lately; see rules_changed_at."""
         self.plan, self.ladder, self._rolling = plan, ladder, rolling
         self._grid = LagGrid.of(ladder.horizon_ms)
         edges = [edge // _MINUTE_MS for edge in self._grid.edges[:-1]]
@@ -169,6 +170,10 @@ class Values:
         """Answer from what was learned now."""
         self.learned = learned
 
+    def redefined(self, as_of: int) -> bool:
+        """Whether less than a horizon has passed since the plan made another thing of journeys."""
+        return self.changed_at is not None and 0 <= as_of - self.changed_at < self.ladder.horizon_ms
+
     def version(self, length: int) -> str:
         """A text that changes whenever a number of this window may have changed."""
         number = None if self.learned is None else self.learned.number
@@ -193,6 +198,7 @@ class Values:
             length=length,
             complete_until=complete_until,
             mending=bool(self.to_mend),
+            redefined=self.redefined(as_of),
         )
         young = learned is not None and learned.young
         judged, layouts = judge(grounds, young=young), self._layouts
@@ -214,29 +220,17 @@ def with_outcomes(
     layouts: dict[Key, RowLayout] | None = None,
 ) -> Summary:
     """The same summary with the outcome of each row, and of all together. `layouts` are those of answers before."""
-    shown = [row.key for row in summary.rows]
+    rows = SummaryRows.of(summary.rows, list(summary.total.events))
     layout = None if layouts is None else layouts.get(by)
-    if layout is None or not layout.serves(cells.keys, fitted, shown):
-        layout = RowLayout.of(cells.keys, fields, by, fitted, shown)
+    if layout is None or not layout.serves(cells.keys, fitted, rows.keys):
+        layout = RowLayout.of(cells.keys, fields, by, fitted, rows.keys)
         if layouts is not None:
             layouts[by] = layout
     outcomes = Outcomes.of(cells, layout, judge)
-    total = _with(summary.total, outcomes.total)
-    rows = [_with(row, outcomes.rows[row.key]) for row in summary.rows] if by else [total]
-    if by and len(outcomes.rows) > len(rows):
-        # Their journeys began in the interval, and are credited to an event after it.
-        there, none = set(shown), dict.fromkeys(summary.total.events, _NONE)
-        rows += [
-            Figures(key, 0, none, 0, 0, outcome)
-            for key, outcome in outcomes.rows.items()
-            if key not in there and outcome.journeys
-        ]
-        rows.sort(key=lambda row: row.key)
-    return Summary(rows, total, summary.currency, summary.late_events)
-
-
-_NONE = EventFigures(0, 0, 0)
-
-
-def _with(row: Figures, outcome: Outcome) -> Figures:
-    return Figures(row.key, row.actors, row.events, row.final_value, row.declared_value, outcome)
+    total = structs.replace(summary.total, outcome=outcomes.total)
+    if not by:
+        return Summary([total], total, summary.currency, summary.late_events)
+    if layout.shown_at is not None:
+        # Journeys that began in the interval, and are credited to an event after it, make rows of their own.
+        rows = rows.spread(layout.keys, layout.shown_at)
+    return Summary(rows.with_outcomes(outcomes.rows), total, summary.currency, summary.late_events)
