@@ -41,6 +41,10 @@ class FittedKeys:
         """How many places there are: keys, and unseen keys below wider levels."""
         return len(self.fit.mean)
 
+    def prepare(self) -> None:
+        """Work out what nowcasts need, which otherwise the first of them waits for."""
+        _ = self.weights
+
     @cached_property
     def worth(self) -> Worth:
         """Chances of a final by state, place and age bin, recalibrated."""

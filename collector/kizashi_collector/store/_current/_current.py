@@ -85,7 +85,9 @@ class Current:
         # in different threads, one at a time.
         self._told: tuple[View, ...] = ()
         self._telling = threading.Lock()
+        # What was asked for last, and what the view was built for: the same object, or a view is to be built.
         self._wanted: tuple[Plan | None] | None = None
+        self._built_for: tuple[Plan | None] | None = None
         self._not_before = self._next_news = self._learn_not_before = 0.0
         self._mend_not_before = self._look_not_before = 0.0
         self._learning = False
@@ -102,8 +104,12 @@ class Current:
     # -- for others ---------------------------------------------------------------------------------------------------
 
     def keep(self, plan: Plan | None) -> None:
-        """Have this plan's answers kept from now on. They are built in the thread; there are none until then."""
-        self._wanted = (plan,)
+        """Have this plan's answers kept from now on. They are built in the thread; there are none until then.
+
+        A plan that comes back after another one makes a view of its own: by when it came back rows are judged.
+        """
+        if self._wanted is None or _id(self._wanted[0]) != _id(plan):
+            self._wanted = (plan,)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work_forever, name="kizashi-current", daemon=True)
             self._thread.start()
@@ -207,7 +213,7 @@ class Current:
     def _ready(self, plan: str | None, as_of: int, *, moving: bool) -> tuple[View | None, int]:
         """The view to answer from, all that was acknowledged counted, if there is one; and the instant to answer at."""
         view = self._view
-        if view is None or _id(view.plan) != plan:
+        if view is None or _id(view.plan) != plan or self._came_back(plan):
             return None, as_of
         self._count(len(view.queue))
         now = self._now()
@@ -221,6 +227,11 @@ class Current:
             return view, max(as_of, now, view.rolling.now)
         # Nobody takes the others along into what is to come.
         return (view, as_of) if as_of <= now else (None, as_of)
+
+    def _came_back(self, plan: str | None) -> bool:
+        """Whether another plan was in force since the view was built for this one."""
+        wanted = self._wanted
+        return wanted is not None and wanted is not self._built_for and _id(wanted[0]) == plan
 
     def _count(self, changes: int) -> None:
         """Count so many changes of the queue, at least, if they are there; time passes as they come."""
@@ -238,7 +249,7 @@ class Current:
         view = self._view
         if view is None:
             return AnswersState(progress=self._progress, build_seconds=self._build_seconds)
-        current = self._wanted is not None and _id(view.plan) == _id(self._wanted[0])
+        current = self._built_for is self._wanted
         learned = None if view.values is None else view.values.learned
         return AnswersState(
             current=current,
@@ -285,21 +296,21 @@ class Current:
             self._signal.set()
         view.arrivals.move_on(self._now())
         behind = view.rolling.behind
-        if _id(view.plan) != _id(self._wanted[0]) or _many_to_mend(view):
+        if self._built_for is not self._wanted or _many_to_mend(view):
             return True
         return behind > _FORGETTABLE and 2 * behind > view.rolling.held.count
 
     def _build(self) -> None:
         """Build a view from the log, beside the one that there is, and put it in its place."""
-        if self._wanted is None:
+        wanted = self._wanted
+        if wanted is None:
             return
         began = time.perf_counter()
         view = None
         self._progress = 0.0
         try:
             with closing(self._open()) as connection:
-                plan = self._wanted[0]
-                view = View(plan, self._log.texts, self._now(), connection)
+                view = View(wanted[0], self._log.texts, self._now(), connection)
                 if not self._begun(connection, view):
                     return
                 values = found_values(self._log.texts, view, self._check)
@@ -311,7 +322,7 @@ class Current:
                     view.count(_AT_ONCE)
                 view.connection = self._connection
             if not self._closed.is_set():
-                self._hold(partial(self._replace, view))
+                self._hold(partial(self._replace, view, wanted))
                 self._build_seconds = time.perf_counter() - began
         except _ClosingError:
             return
@@ -338,7 +349,7 @@ class Current:
             self._look_not_before = time.monotonic() + _LOOK_SECONDS
             if view.backlog > _FEW or not self._hold(values.grown):
                 return
-        journeys = self._hold(values.journeys.columns)
+        journeys = self._hold(values.journeys.for_values)
         if journeys is None:
             return
         self._learning = True
@@ -360,7 +371,7 @@ class Current:
         # A view that was built meanwhile answers from what the log has last, as it would after a start.
         view = self._view
         if view is not None and view.values is not None and view.values.plan.id == fit.plan:
-            self._hold(partial(view.values.use, Learned(fit)))  # made ready before anybody has to wait for it
+            self._hold(partial(view.values.use, Learned(fit).prepared()))
         self._on_news()
 
     def _mend(self) -> None:
@@ -421,11 +432,11 @@ class Current:
                 return False
         return view in self._told
 
-    def _replace(self, view: View) -> None:
+    def _replace(self, view: View, wanted: tuple[Plan | None]) -> None:
         if view not in self._told:
             return  # it missed a change
         self._drop()
-        self._view = view
+        self._view, self._built_for = view, wanted
         self._count(len(view.queue))
 
 

@@ -68,6 +68,12 @@ class Learned:
         """What was learned for the first grouping, with its number and how long it took."""
         return NumberedFit(self.number, self.seconds, next(iter(self._fitted.values())).fit)
 
+    def prepared(self) -> Learned:
+        """The same, once what all answers need was worked out: some 100 ms that nobody has to wait for then."""
+        for fitted in self._fitted.values():
+            fitted.prepare()
+        return self
+
     def covering(self, by: Sequence[str]) -> tuple[Key, FittedKeys] | None:
         """What was learned for the first grouping that has all these fields, if there is one."""
         return next(((fields, fitted) for fields, fitted in self._fitted.items() if set(by) <= set(fields)), None)
@@ -83,7 +89,8 @@ def learn(
 ) -> StoredFit:
     """Learn from journeys up to the last whole hour before `now`, for these groupings, or those that the plan asks for.
 
-    Pure but for the seconds that it took; some 3 s for three million journeys. The result has no number yet.
+    Their actors, depths and finals are not asked for, nor their order. Pure but for the seconds that it took: some 3 s
+    for three million journeys, and 200 MB beside them. The result has no number yet.
     """
     began = time.perf_counter()
     boundary = now // HOUR_MS * HOUR_MS
@@ -124,7 +131,7 @@ class Values:
         edges = [edge // _MINUTE_MS for edge in self._grid.edges[:-1]]
         self.journeys = RollingJourneys(rolling, ladder, edges=edges)
         self.journeys.take_in(found)
-        self.learned = None if stored is None else Learned(stored)
+        self.learned = None if stored is None else Learned(stored).prepared()
         self._layouts: dict[Key, RowLayout] = {}
         self._mending: set[int] = set()
 
