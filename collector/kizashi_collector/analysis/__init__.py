@@ -42,7 +42,7 @@ from kizashi_collector.analysis._journeys import (
     walked_journeys,
 )
 from kizashi_collector.analysis._matching import Check, Rules
-from kizashi_collector.analysis._outcomes import Judge, Outcomes, RowCells, RowLayout, fit_groupings
+from kizashi_collector.analysis._outcomes import Judge, Outcomes, RowCells, fit_groupings
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._readiness import (
     Break,
@@ -77,6 +77,7 @@ from kizashi_collector.analysis._review import (
 from kizashi_collector.analysis._rolling import Arrivals, RollingSummaries
 from kizashi_collector.analysis._rolling_funnel import RollingFunnels
 from kizashi_collector.analysis._rolling_journeys import JourneyCells, RollingJourneys
+from kizashi_collector.analysis._row_layout import RowLayout
 from kizashi_collector.analysis._summary import LATE_AFTER_MS, EventFigures, Figures, Outcome, Summary, summarize
 from kizashi_collector.analysis._summary_rows import Amounts, OutcomeColumns, SummaryRows
 from kizashi_collector.analysis._table import NO_VALUE, Codes, Column, EventTable

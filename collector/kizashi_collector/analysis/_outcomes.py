@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from kizashi_collector.analysis._events import Interval
 from kizashi_collector.analysis._journeys import CONVERTED, Journeys, Ladder
+from kizashi_collector.analysis._row_layout import RowLayout
 from kizashi_collector.analysis._summary import Outcome
 from kizashi_collector.analysis._summary_rows import Amounts, OutcomeColumns, amounts
 from kizashi_collector.analysis._table import Column
-from kizashi_collector.analysis._values import FittedKeys, LagGrid, Members, Parts, casts
+from kizashi_collector.analysis._values import Casts, LagGrid, casts
 
-__all__ = ["Judge", "Outcomes", "RowCells", "RowLayout", "fit_groupings"]
+__all__ = ["Judge", "Outcomes", "RowCells", "fit_groupings"]
 
 _MINUTE_MS = 60_000
 _LIMB = 26
@@ -80,84 +81,6 @@ class RowCells(Struct, frozen=True, eq=False):
         )
 
 
-class RowLayout(Struct, frozen=True, eq=False):
-    """Which keys make which rows of an answer, and where each stands in a fit. It serves as long as both are the same.
-
-    `keys` are the rows', and `row_of` tells the row of each of `of_keys`. `row` and `place` name each pair of a row and
-    a place of the fit, and `pair` that of each key; `members` are those pairs, and those of keys that have no journey
-    now, in two rows; `everywhere` are the places of all. `shown_at` tells where each row stands in `also`, −1 where it
-    does not, and is None where both are the same.
-    """
-
-    of_keys: Sequence[Key]
-    also: Sequence[Key]
-    fitted: FittedKeys | None
-    keys: Sequence[Key]
-    row_of: Column
-    row: Column
-    place: Column
-    pair: Column
-    members: Column
-    everywhere: Column
-    shown_at: Column | None
-
-    @classmethod
-    def of(
-        cls,
-        of_keys: Sequence[Key],
-        fields: Sequence[str],
-        by: Sequence[str],
-        fitted: FittedKeys | None,
-        also: Sequence[Key] = (),
-    ) -> RowLayout:
-        """The rows by some of the `fields` that keys are made of, sorted. `fitted` is what was learned for these keys,
-        and `also` names rows that are to be there, whether any journey is credited to them or not.
-        """
-        at = [fields.index(field) for field in by]
-        shown = [tuple(key[place] for place in at) for key in of_keys]
-        keys = sorted({*shown, *also})
-        number = {key: row for row, key in enumerate(keys)}
-        place_of = {key: at for at, key in enumerate(also)}
-        shown_at = None if keys == list(also) else np.array([place_of.get(key, -1) for key in keys], np.int64)
-        row_of = np.array([number[key] for key in shown], np.int64)
-        none = np.zeros(0, np.int64)
-        if fitted is None:
-            return cls(of_keys, also, fitted, keys, row_of, none, none, none, none, none, shown_at)
-        places = np.array([fitted.place(key) for key in of_keys], np.int64)
-        pairs, pair = np.unique(row_of * fitted.places + places, return_inverse=True)
-        # A key without a journey in the window still has evidence of what others like it came to.
-        known = [(number.get(tuple(key[place] for place in at)), place) for place, key in enumerate(fitted.fit.keys)]
-        others = [row * fitted.places + place for row, place in known if row is not None]
-        members = np.unique(np.concatenate([pairs, np.array(others, np.int64)]))
-        return cls(
-            of_keys=of_keys,
-            also=also,
-            fitted=fitted,
-            keys=keys,
-            row_of=row_of,
-            row=pairs // fitted.places,
-            place=pairs % fitted.places,
-            pair=pair,
-            members=np.array(np.divmod(members, fitted.places)),
-            everywhere=np.unique(np.concatenate([places, np.arange(len(known))])),
-            shown_at=shown_at,
-        )
-
-    def serves(self, of_keys: Sequence[Key], fitted: FittedKeys | None, also: Sequence[Key]) -> bool:
-        """Whether it is still that of these."""
-        return self.fitted is fitted and self.of_keys == of_keys and self.also == also
-
-    def parts(self, fitted: FittedKeys, open_cells: NDArray[np.int32]) -> Parts:
-        """What each pair has; in an order that does not hang on that of the keys."""
-        if len(self.row) == len(self.pair):
-            counts = np.empty_like(open_cells)
-            counts[self.pair] = open_cells
-        else:
-            counts = np.zeros((len(self.row), *open_cells.shape[1:]), np.int32)
-            np.add.at(counts, self.pair, open_cells)
-        return Parts.whole(fitted, self.row, self.place, counts)
-
-
 class Outcomes(Struct, frozen=True, eq=False):
     """The outcomes of the rows of one grouping, in the order of the layout's keys, and of all together."""
 
@@ -170,38 +93,52 @@ class Outcomes(Struct, frozen=True, eq=False):
 
         `layout` is that of the cells' keys.
         """
-        fitted = layout.fitted
-        rows = _Rows(cells, layout.row_of, len(layout.keys))
-        whole = _Rows(cells, np.zeros_like(layout.row_of), 1)
-        if fitted is None:
+        rows = _Rows.of(cells, layout.row_of, len(layout.keys))
+        whole, fit = rows.together(), layout.of_fit
+        if fit is None:
             return cls(rows.unlearned(), whole.unlearned()[0])
-        parts = layout.parts(fitted, cells.open_cells)
-        members = Members(layout.members[0], layout.members[1])
-        all_members = Members(np.zeros_like(layout.everywhere), layout.everywhere)
+        parts = fit.parts(cells.open_cells)
+        together = parts.together(fit.fitted, fit.kin_together)
         return cls(
-            rows.learned(fitted, parts, members, judge),
-            whole.learned(fitted, parts.together(), all_members, judge)[0],
+            rows.learned(casts(fit.fitted, parts, fit.evidence), judge),
+            whole.learned(casts(fit.fitted, together, fit.evidence_together), judge)[0],
         )
 
 
-class _Rows:
+class _Rows(Struct, frozen=True, eq=False):
     """Cells added up by row."""
 
-    def __init__(self, cells: RowCells, row_of: Column, size: int) -> None:
-        self.journeys = _summed(row_of, cells.journeys, size)
-        self.converted = _summed(row_of, cells.converted, size)
-        self.open = _summed(row_of, cells.open_cells.sum(axis=(1, 2), dtype=np.int64), size)
+    journeys: Column
+    converted: Column
+    open: Column
+    brought: Amounts
+
+    @classmethod
+    def of(cls, cells: RowCells, row_of: Column, size: int) -> _Rows:
         brought: list[int | None] = [0] * size
         for row, amount in zip(row_of.tolist(), cells.brought, strict=True):
             so_far = brought[row]
             brought[row] = None if so_far is None or amount is None else so_far + amount
-        self.brought = amounts(brought)
+        still_open = cells.open_cells.reshape(len(row_of), -1).sum(axis=1, dtype=np.int64)
+        return cls(
+            journeys=_summed(row_of, cells.journeys, size),
+            converted=_summed(row_of, cells.converted, size),
+            open=_summed(row_of, still_open, size),
+            brought=amounts(brought),
+        )
+
+    def together(self) -> _Rows:
+        """The same in one row."""
+        counts = (np.array([sums.sum()]) for sums in (self.journeys, self.converted, self.open))
+        whole: int | None = 0
+        for amount in self.brought if isinstance(self.brought, list) else self.brought.tolist():
+            whole = None if whole is None or amount is None else whole + amount
+        return _Rows(*counts, amounts([whole]))
 
     def unlearned(self) -> OutcomeColumns:
         return OutcomeColumns(self.journeys, self.converted, self.open, self.brought)
 
-    def learned(self, fitted: FittedKeys, parts: Parts, members: Members, judge: Judge) -> OutcomeColumns:
-        found = casts(fitted, parts, members, len(self.journeys))
+    def learned(self, found: Casts, judge: Judge) -> OutcomeColumns:
         own: list[float | None] = [round(finals, 1) for finals in found.own.tolist()]
         borrowed: list[float | None] = [round(finals, 1) for finals in found.borrowed.tolist()]
         reason = [judge(evidence) for evidence in (found.own + found.borrowed).tolist()]

@@ -18,7 +18,7 @@ from kizashi_collector.analysis._values._grid import Floats, Integers, LagGrid, 
 from kizashi_collector.analysis._values._grouping import group
 from kizashi_collector.analysis._values._interval import HEAVY, chance_of_none, interval
 
-__all__ = ["Casts", "Members", "Nowcast", "OpenCells", "Parts", "casts", "nowcast"]
+__all__ = ["Casts", "Evidence", "Kin", "Members", "Nowcast", "OpenCells", "Parts", "casts", "nowcast"]
 
 
 class OpenCells(Struct, frozen=True, eq=False):
@@ -74,11 +74,48 @@ class _ToCome(Struct, frozen=True, eq=False):
     money_variance: Floats
 
 
+class Evidence(Struct, frozen=True, eq=False):
+    """What the figures of each row rest on: finals of its keys' own, and what they borrow from outside it."""
+
+    own: Floats
+    borrowed: Floats
+
+    @classmethod
+    def of(cls, fitted: FittedKeys, members: Members, rows: int) -> Evidence:
+        """Those inside a row lend each other nothing that is new."""
+        family = fitted.family[members.place]
+        families = int(fitted.family.max()) + 1
+        kin, kin_of = np.unique(members.row * families + family, return_inverse=True)
+        own = summed(kin_of, fitted.own[members.place], len(kin))
+        borrowed = summed(kin_of, fitted.borrowed[members.place], len(kin))
+        outside = summed(fitted.family, fitted.own, families)[kin % families] - own
+        return cls(
+            own=summed(members.row, fitted.own[members.place], rows),
+            borrowed=summed(kin // families, np.minimum(borrowed, outside), rows),
+        )
+
+
+class Kin(Struct, frozen=True, eq=False):
+    """A kin is the part of a row that one family has: what its keys share is added up before it is squared. `of` names
+    the kin of each pair of a row and a place, and `row` the row of each kin."""
+
+    of: Integers
+    row: Integers
+
+    @classmethod
+    def among(cls, fitted: FittedKeys, row: Integers, place: Integers) -> Kin:
+        """The kin of these pairs."""
+        families = int(fitted.family.max()) + 1
+        kin, of = np.unique(row * families + fitted.family[place], return_inverse=True)
+        return cls(of, kin // families)
+
+
 class Parts(Struct, frozen=True, eq=False):
     """What one key has in one row, for each such pair: Σq and Σq² over its open journeys, and Σdq/dp by transition."""
 
     row: Integers
     place: Integers
+    kin: Kin
     finals: Floats
     alike: Floats
     slopes: Floats
@@ -93,16 +130,20 @@ class Parts(Struct, frozen=True, eq=False):
         slopes = [
             summed(index, count * slopes[cells.step, cells.place, cells.bin], len(part)) for slopes in worth.slope
         ]
+        row, place = np.divmod(part, fitted.places)
         return cls(
-            row=part // fitted.places,
-            place=part % fitted.places,
+            row=row,
+            place=place,
+            kin=Kin.among(fitted, row, place),
             finals=summed(index, count * q, len(part)),
             alike=summed(index, count * q * q, len(part)),
             slopes=np.array(slopes),
         )
 
     @classmethod
-    def whole(cls, fitted: FittedKeys, row: Integers, place: Integers, counts: Integers) -> Parts:
+    def whole(
+        cls, fitted: FittedKeys, row: Integers, place: Integers, counts: Integers, kin: Kin | None = None
+    ) -> Parts:
         """Add up all cells of pairs, each of which is there once: counts are pairs × states × age bins."""
         q, others = fitted.weights
         flat = counts.reshape(len(place), q.shape[1])
@@ -112,15 +153,18 @@ class Parts(Struct, frozen=True, eq=False):
         while len(rest):
             # One pair of each place at a time; nearly always that is all.
             places, first = np.unique(place[rest], return_index=True)
-            full = np.zeros((fitted.places, flat.shape[1]), np.float32)
-            full[places] = flat[rest[first]]
-            sums[rest[first]] = np.matmul(full[:, None, :], others)[places, 0, :]
+            least, beyond = int(places[0]), int(places[-1]) + 1
+            full = np.zeros((beyond - least, flat.shape[1]), np.float32)
+            full[places - least] = flat[rest[first]]
+            sums[rest[first]] = np.matmul(full[:, None, :], others[least:beyond])[places - least, 0, :]
             rest = np.delete(rest, first)
-        return cls(row, place, finals, sums[:, 0], sums[:, 1:].T)
+        return cls(row, place, kin or Kin.among(fitted, row, place), finals, sums[:, 0], sums[:, 1:].T)
 
-    def together(self) -> Parts:
+    def together(self, fitted: FittedKeys, kin: Kin | None = None) -> Parts:
         """The same parts, in one row."""
-        return Parts(np.zeros_like(self.row), self.place, self.finals, self.alike, self.slopes)
+        row = np.zeros_like(self.row)
+        kin = kin or Kin.among(fitted, row, self.place)
+        return Parts(row, self.place, kin, self.finals, self.alike, self.slopes)
 
 
 class Casts(Struct, frozen=True, eq=False):
@@ -135,19 +179,19 @@ class Casts(Struct, frozen=True, eq=False):
     borrowed: Floats
 
 
-def casts(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, rows: int) -> Casts:
-    """What is to come in each of so many rows. The total is that of the same cells with every row 0."""
-    coming = _to_come(fitted, cells if isinstance(cells, Parts) else Parts.of(fitted, cells), rows)
+def casts(fitted: FittedKeys, parts: Parts, evidence: Evidence) -> Casts:
+    """What is to come in each row that there is evidence of. The total is that of the same parts together."""
+    coming = _to_come(fitted, parts, len(evidence.own))
     none = chance_of_none(coming.count, coming.count_variance)
     heavy = fitted.fit.variation > HEAVY
     low, high = interval(coming.count, coming.count_variance, coming.money, coming.money_variance, heavy, none)
-    own = summed(members.row, fitted.own[members.place], rows)
-    return Casts(coming.money, low, high, coming.count, none, own, _lent(fitted, members, rows))
+    return Casts(coming.money, low, high, coming.count, none, evidence.own, evidence.borrowed)
 
 
 def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brought: Sequence[int]) -> list[Nowcast]:
     """A nowcast for each row, `brought` naming what the journeys of each have brought so far, in micros."""
-    found = casts(fitted, cells, members, len(brought))
+    parts = cells if isinstance(cells, Parts) else Parts.of(fitted, cells)
+    found = casts(fitted, parts, Evidence.of(fitted, members, len(brought)))
     columns = (found.money, found.low, found.high, found.finals, found.none, found.own, found.borrowed)
     return [
         Nowcast(so_far, so_far + money, so_far + low, so_far + high, finals, none, own, borrowed)
@@ -157,31 +201,17 @@ def nowcast(fitted: FittedKeys, cells: OpenCells | Parts, members: Members, brou
     ]
 
 
-def _lent(fitted: FittedKeys, members: Members, rows: int) -> Floats:
-    """What the keys of each row borrow from their relatives outside it: those inside lend it nothing that is new."""
-    family = fitted.family[members.place]
-    families = int(fitted.family.max()) + 1
-    kin, kin_of = np.unique(members.row * families + family, return_inverse=True)
-    own = summed(kin_of, fitted.own[members.place], len(kin))
-    borrowed = summed(kin_of, fitted.borrowed[members.place], len(kin))
-    outside = summed(fitted.family, fitted.own, families)[kin % families] - own
-    return summed(kin // families, np.minimum(borrowed, outside), rows)
-
-
 def _to_come(fitted: FittedKeys, parts: Parts, rows: int) -> _ToCome:
     fit, row, place, finals, alike = fitted.fit, parts.row, parts.place, parts.finals, parts.alike
     common = np.zeros(rows)
-    # A kin is the part of a row that one family has: what its keys share is added up before it is squared.
-    families = int(fitted.family.max()) + 1
-    kin, kin_of = np.unique(row * families + fitted.family[place], return_inverse=True)
-    row_of_kin = kin // families
-    shared = np.zeros(len(kin))
+    kin_of, row_of_kin, kins = parts.kin.of, parts.kin.row, len(parts.kin.row)
+    shared = np.zeros(kins)
     chances, shifts = fitted.chance[:, place], np.array(fit.shift_deviation)[:, None]
     own = ((parts.slopes * fitted.deviation[:, place]) ** 2).sum(axis=0)
     of_family = parts.slopes * fitted.family_deviation[:, place]
     moved = shifts * parts.slopes * chances * (1 - chances)
     for t in range(len(moved)):
-        shared += summed(kin_of, of_family[t], len(kin)) ** 2
+        shared += summed(kin_of, of_family[t], kins) ** 2
         common += summed(row, moved[t], rows) ** 2
     mean = fitted.mean[place]
     unsure = own + (fit.inflation * finals) ** 2
@@ -193,7 +223,7 @@ def _to_come(fitted: FittedKeys, parts: Parts, rows: int) -> _ToCome:
     )
     each = np.divide(money, to_come, out=np.zeros(rows), where=to_come > 0)
     money_shared = summed(row, finals * mean * fitted.mean_borrowed[place], rows) ** 2
-    money_shared += summed(row_of_kin, summed(kin_of, finals * mean * fitted.mean_family[place], len(kin)) ** 2, rows)
+    money_shared += summed(row_of_kin, summed(kin_of, finals * mean * fitted.mean_family[place], kins) ** 2, rows)
     return _ToCome(
         count=to_come,
         count_variance=summed(row, finals - alike + unsure, rows) + common,

@@ -169,12 +169,12 @@ class Writer:
 
     def _amounts(self, amounts: Amounts) -> list[bytes]:
         """Money as exact decimal JSON."""
-        if self._style == "string" or isinstance(amounts, list):
+        if self._style == "string" or isinstance(amounts, list) or amounts.min(initial=0) < 0:
             return [bytes(money(None if amount is None else int(amount), self._style)) for amount in amounts]
         whole, part = np.divmod(amounts, MICROS)
         texts = _texts(whole.tolist())
         for at in np.flatnonzero(part).tolist():
-            texts[at] = bytes(money(int(amounts[at]), "number"))
+            texts[at] = (b"%b.%06d" % (texts[at], part[at])).rstrip(b"0")
         return texts
 
     def _form(self, by: tuple[str, ...]) -> bytes:
