@@ -10,12 +10,15 @@ holds, where everything that follows is several times as fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from kizashi_collector.analysis._ahead import ahead
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._table import CodeColumn, Column
 
@@ -32,6 +35,9 @@ BUCKET = 1 << 16
 _MOST_BUCKET_BITS = 8
 _WORD = 63
 _FEW = 1 << 10
+_WORTH_THREADS = 4
+
+T = TypeVar("T")
 
 
 class Layout(Struct, frozen=True):
@@ -108,41 +114,72 @@ def buckets(
     """
     count = 1 << layout.bucket_bits
     size = len(step)
-    packed, rows = np.empty(size, np.int64), np.empty(size, np.int32 if size < 1 << 31 else np.int64)
-    digit = np.uint8 if layout.bucket_bits <= _MOST_BUCKET_BITS else np.uint32
+    packed = np.empty(size, np.int64)
+    rows: Column = np.empty(size, np.int32 if size < 1 << 31 else np.int64)
     filled = 0
     edges = []
-    for begin in range(0, size, BLOCK):
+    for block in _each([partial(_block, layout, actor, time, step, starters, at) for at in range(0, size, BLOCK)]):
         check()
-        end = begin + BLOCK
-        keep = step[begin:end] != NO_STEP
-        if starters is not None:
-            keep &= starters.take(actor[begin:end], mode="clip")
-        (places,) = np.nonzero(keep)
-        whose = actor[begin:end].take(places)
-        places_rows = places
-        found = layout.packed(whose, time[begin:end].take(places), step[begin:end].take(places))
-        whose >>= layout.actor_bits
-        if count > 1:
-            split = whose.astype(digit)
-            order = split.argsort(kind="stable")
-            found, places_rows = found.take(order), places.take(order)
-            edges.append(filled + np.concatenate(([0], np.cumsum(np.bincount(split, minlength=count)))))
-        else:
-            edges.append(np.array([filled, filled + len(found)]))
-        until = filled + len(found)
-        packed[filled:until] = found
-        np.add(places_rows, begin, out=rows[filled:until], casting="unsafe")
+        until = filled + len(block.packed)
+        packed[filled:until] = block.packed
+        rows[filled:until] = block.rows
+        edges.append(filled + block.edges)
         filled = until
     bounds = np.array(edges).T.tolist() if edges else []
+    split = []
     for number in range(count if edges else 0):
         parts = [slice(a, b) for a, b in zip(bounds[number], bounds[number + 1], strict=True) if a < b]
         if parts:
-            check()
-            found = np.concatenate([packed[part] for part in parts])
-            where = np.concatenate([rows[part] for part in parts])
-            order = order_of(found, layout.bits)
-            yield Bucket(number, found.take(order), where.take(order))
+            split.append(partial(_bucket, layout, number, packed, rows, parts))
+    for bucket in _each(split):
+        check()
+        yield bucket
+
+
+def _each(jobs: Sequence[Callable[[], T]]) -> Iterator[T]:
+    """What jobs return, in their order."""
+    return ahead(jobs, threads=2, most=4) if len(jobs) >= _WORTH_THREADS else (job() for job in jobs)
+
+
+class _Block(Struct, frozen=True, eq=False):
+    """The events of a block that take a step, split by bucket, and where each bucket begins."""
+
+    packed: Column
+    rows: Column
+    edges: Column
+
+
+def _block(
+    layout: Layout,
+    actor: CodeColumn,
+    time: Column,
+    step: StepNumbers,
+    starters: NDArray[np.bool_] | None,
+    begin: int,
+) -> _Block:
+    count, end = 1 << layout.bucket_bits, begin + BLOCK
+    keep = step[begin:end] != NO_STEP
+    if starters is not None:
+        keep &= starters.take(actor[begin:end], mode="clip")
+    (places,) = np.nonzero(keep)
+    whose = actor[begin:end].take(places)
+    found = layout.packed(whose, time[begin:end].take(places), step[begin:end].take(places))
+    edges = np.array([0, len(found)])
+    if count > 1:
+        whose >>= layout.actor_bits
+        split = whose.astype(np.uint8 if layout.bucket_bits <= _MOST_BUCKET_BITS else np.uint32)
+        order = split.argsort(kind="stable")
+        found, places = found.take(order), places.take(order)
+        edges = np.concatenate(([0], np.cumsum(np.bincount(split, minlength=count))))
+    places += begin
+    return _Block(found, places, edges)
+
+
+def _bucket(layout: Layout, number: int, packed: Column, rows: Column, parts: Sequence[slice]) -> Bucket:
+    found = np.concatenate([packed[part] for part in parts])
+    where = np.concatenate([rows[part] for part in parts])
+    order = order_of(found, layout.bits)
+    return Bucket(number, found.take(order), where.take(order))
 
 
 def order_of(packed: Column, bits: int) -> NDArray[np.intp]:
