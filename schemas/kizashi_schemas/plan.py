@@ -2,5 +2,6 @@
 
 from kizashi_schemas._plan_loader import DEFAULT_WINDOWS, load_plan, load_plan_data
 from kizashi_schemas._plan_model import EventRule, Plan, PlanId, Values
+from kizashi_schemas._plan_rules import JourneyRules
 
-__all__ = ["DEFAULT_WINDOWS", "EventRule", "Plan", "PlanId", "Values", "load_plan", "load_plan_data"]
+__all__ = ["DEFAULT_WINDOWS", "EventRule", "JourneyRules", "Plan", "PlanId", "Values", "load_plan", "load_plan_data"]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kizashi._commands._plan_commands import compare
+from kizashi._commands._plan_changes import compare
 from kizashi._commands._probe import Reply
 from kizashi._errors import TransportError
 from kizashi_schemas import BatchAnswer, PlanAnswer, Problem

@@ -1,4 +1,4 @@
-"""`kizashi plan`: check and compare tracking plans; what the plan means for code is added by other modules."""
+"""`kizashi plan`: check and compare tracking plans; what else is done with one is added by other modules."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
+from kizashi._commands._apply import add_apply
 from kizashi._commands._codegen import add_codegen
 from kizashi._commands._lint import add_lint
+from kizashi._commands._plan_changes import change_lines, compare
 from kizashi._commands._plan_file import complain, read_plan
 from kizashi_schemas import PlanError
 
-__all__ = ["add_plan", "compare"]
+__all__ = ["add_plan"]
 
 
 def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `plan`."""
     plan = commands.add_parser(
         "plan",
-        help="check and compare tracking plans, and hold code to one",
-        description="What can be done with a tracking plan before it reaches a collector.",
+        help="check, compare and apply tracking plans, and hold code to one",
+        description="What can be done with a tracking plan, from a file to a running collector.",
         epilog="example: kizashi plan check plan.toml",
     )
     actions = plan.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -47,6 +48,7 @@ def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     diff.add_argument("--json", action="store_true", help="print one JSON object")
     diff.set_defaults(run=_diff)
 
+    add_apply(actions)
     add_codegen(actions)
     add_lint(actions)
 
@@ -95,32 +97,7 @@ def _diff(args: argparse.Namespace) -> int:
             )
         )
         return 0
-    lines = {key: f"+ {key} = {_text(value)}" for key, value in added.items()}
-    lines |= {key: f"- {key} = {_text(value)}" for key, value in removed.items()}
-    lines |= {key: f"~ {key}: {_text(before)} → {_text(after)}" for key, (before, after) in changed.items()}
-    for key in sorted(lines):
-        print(lines[key])
+    for line in change_lines(old.document(), new.document()):
+        print(line)
     print(f"{old.id} → {new.id}: {len(added)} added, {len(removed)} removed, {len(changed)} changed")
     return 0
-
-
-def compare(old: object, new: object) -> tuple[dict[str, object], dict[str, object], dict[str, tuple[object, object]]]:
-    """What was added, removed and changed between two plans as plain data, by dotted key. Lists compare as a whole."""
-    before, after = _flat(old), _flat(new)
-    added = {key: value for key, value in after.items() if key not in before}
-    removed = {key: value for key, value in before.items() if key not in after}
-    changed = {key: (before[key], after[key]) for key in before.keys() & after.keys() if before[key] != after[key]}
-    return added, removed, dict(sorted(changed.items()))
-
-
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(value, dict) or (not value and prefix):
-        return {prefix: value}
-    flat: dict[str, object] = {}
-    for key, item in sorted(value.items()):
-        flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
-    return flat
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
