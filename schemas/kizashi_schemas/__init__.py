@@ -31,6 +31,7 @@ from kizashi_schemas._funnels import (
     check_funnel,
     check_keys,
 )
+from kizashi_schemas._increments import Increment, IncrementsAnswer
 from kizashi_schemas._limits import (
     CONSENT_KEYS,
     ID_CHARACTERS,
@@ -133,6 +134,8 @@ __all__ = [
     "FunnelStep",
     "FunnelTrendDay",
     "Histogram",
+    "Increment",
+    "IncrementsAnswer",
     "KizashiError",
     "LearnedValue",
     "Micros",

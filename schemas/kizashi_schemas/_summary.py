@@ -67,4 +67,7 @@ class SummaryAnswer(Struct, kw_only=True, frozen=True, omit_defaults=True):
     late_events_applied: Annotated[int, Meta(description="Events received more than 10 minutes after their time")]
     rows: list[SummaryRow]
     total: SummaryTotal
+    reasons: Annotated[
+        dict[Reason, str], Meta(description="A sentence for each reason that a row has, or the total")
+    ] = field(default_factory=dict)
     next_cursor: Annotated[str | None, Meta(description="Ask again with ?cursor= for the rows after these")] = None

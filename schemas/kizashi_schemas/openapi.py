@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kizashi_schemas import _events, _funnels, _listings, _summary, _upkeep, _values
+from kizashi_schemas import _events, _funnels, _increments, _listings, _summary, _upkeep, _values
 
 __all__ = ["json_schemas", "openapi"]
 
@@ -18,6 +18,7 @@ _PUBLIC = {
     "problem": _events.Problem,
     "summary_answer": _summary.SummaryAnswer,
     "values_answer": _values.ValuesAnswer,
+    "increments_answer": _increments.IncrementsAnswer,
     "funnel_request": _funnels.FunnelRequest,
     "funnel_answer": _funnels.FunnelAnswer,
 }
@@ -51,6 +52,11 @@ _SUMMARY = {
     "cursor": "`next_cursor` of the page before",
 }
 _VALUES = {"as_of": _INTERVAL["as_of"], **_MONEY}
+_INCREMENTS = {
+    "since": "`next_cursor` of the last answer; from the first increment where left out",
+    "limit": "At most this many, from 1 to 10000; 1000 where left out",
+    **_MONEY,
+}
 _FUNNEL = {**_INTERVAL, **_MONEY, "by": "As in the summary", "attribution": "first, last, all or step:k"}
 _LIMIT = {"limit": "At most this many, from 1 to 1000; 100 where left out"}
 _REJECTED = {
@@ -114,6 +120,14 @@ def _paths() -> dict[str, Any]:
         },
         "/v1/summary": {"get": _operation("What each campaign is worth (read)", "SummaryAnswer", query=_SUMMARY)},
         "/v1/values": {"get": _operation("What micro-conversions are worth (read)", "ValuesAnswer", query=_VALUES)},
+        "/v1/increments": {
+            "get": _operation(
+                "What to tell an ad platform since the last time (read)",
+                "IncrementsAnswer",
+                query=_INCREMENTS,
+                problems={**_PROBLEMS, "409": "No plan with a final event is in force"},
+            ),
+        },
         "/v1/funnels": {
             "get": _operation("The plan's funnels (read)", "FunnelListing"),
             "post": _operation(

@@ -17,6 +17,7 @@ from kizashi_collector.http._routes import (
     erase_actor,
     get_funnel,
     get_health,
+    get_increments,
     get_metrics,
     get_openapi,
     get_plan,
@@ -73,6 +74,7 @@ def _routes() -> Iterator[tuple[str, str, Handler]]:
     yield "DELETE", "/v1/actors/{actor}", needs("admin", erase_actor)
     yield "GET", "/v1/summary", needs("read", get_summary)
     yield "GET", "/v1/values", needs("read", get_values)
+    yield "GET", "/v1/increments", needs("read", get_increments)
     yield "GET", "/v1/funnels", needs("read", list_funnels)
     yield "POST", "/v1/funnels", needs("read", post_funnel)
     yield "GET", "/v1/funnels/{name}", needs("read", get_funnel)

@@ -16,6 +16,8 @@ from kizashi_collector.store._protocol import (
     Erased,
     FunnelReport,
     Gone,
+    IncrementLine,
+    IncrementsReport,
     IndexState,
     Log,
     LogState,
@@ -29,7 +31,9 @@ from kizashi_collector.store._protocol import (
     StoreBusyError,
     StoreError,
     SummaryReport,
+    UnknownCursorError,
 )
+from kizashi_collector.store._spare_memory import give_back_large
 from kizashi_collector.store._state import BACKUP_STAMP
 from kizashi_collector.store._writer import MAX_REJECTED, CommitReport
 
@@ -51,6 +55,8 @@ __all__ = [
     "FunnelReport",
     "Gone",
     "InThread",
+    "IncrementLine",
+    "IncrementsReport",
     "IndexState",
     "Keeper",
     "Key",
@@ -71,9 +77,11 @@ __all__ = [
     "StoreBusyError",
     "StoreError",
     "SummaryReport",
+    "UnknownCursorError",
     "accept_log",
     "accompany",
     "back_up",
+    "give_back_large",
     "keep_retention",
     "restore_backup",
     "retention_cutoff",

@@ -21,6 +21,7 @@ from kizashi_collector.store._deletion import Deleter, Erasure, empty_wal, expir
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._fits import StoredFit, insert_fit
 from kizashi_collector.store._folder_lock import own_folder
+from kizashi_collector.store._ledger import LedgerNews, add_news
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import (
     Candidate,
@@ -140,6 +141,10 @@ class SqliteLog:
     async def add_fit(self, fit: StoredFit) -> StoredFit:
         """Append a fit; return what stands for its plan and boundary once that is durable. Raises StoreError."""
         return await self._writer.run(lambda connection: insert_fit(connection, fit))
+
+    async def add_increments(self, news: LedgerNews) -> bool:
+        """Append to the ledger of increments; False where it is elsewhere by now. Raises StoreError."""
+        return await self._writer.run(lambda connection: add_news(connection, news))
 
     async def settle_rejected(self, gone: Sequence[int], kept: Sequence[tuple[int, str, str]]) -> None:
         """Delete rejected events, and give others a new reason; see Log.settle_rejected."""

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kizashi_collector.analysis import FunnelFigures, Interval, LoggedEvent, Review, Summary
+from kizashi_collector.analysis import FunnelFigures, IncrementKind, Interval, LoggedEvent, Review, Summary
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_schemas import Funnel, KizashiError
 from kizashi_schemas.plan import Plan
@@ -22,6 +22,8 @@ __all__ = [
     "Erased",
     "FunnelReport",
     "Gone",
+    "IncrementLine",
+    "IncrementsReport",
     "IndexState",
     "Lapsed",
     "Log",
@@ -36,6 +38,7 @@ __all__ = [
     "StoreBusyError",
     "StoreError",
     "SummaryReport",
+    "UnknownCursorError",
 ]
 
 
@@ -60,6 +63,10 @@ class QueryTooSlowError(StoreError):
 
 class QueryEndedError(StoreError):
     """A question was given up, since its client left or the collector stops."""
+
+
+class UnknownCursorError(KizashiError):
+    """A cursor that no answer of this log gave."""
 
 
 class Refusal(Struct, frozen=True):
@@ -207,6 +214,36 @@ class FunnelReport(Struct, frozen=True):
     recomputing: float | None = None
 
 
+class IncrementLine(Struct, frozen=True, kw_only=True):
+    """What a feed was told of a journey at `time`; see analysis.Increment. Times are milliseconds, money is micros.
+
+    `source` is the whole source credited, as JSON. What is said of an event is None where none caused it.
+    """
+
+    cursor: str
+    time: int
+    journey: str
+    actor: str | None
+    source: str
+    kind: IncrementKind
+    event: str | None
+    event_id: str | None
+    event_time: int | None
+    order: str | None
+    value: int
+    emitted: int
+    fit: int | None
+
+
+class IncrementsReport(Struct, frozen=True):
+    """Lines of the ledger as of a time, the cursor after the last of them, and whether there are more."""
+
+    as_of: int
+    lines: Sequence[IncrementLine]
+    next_cursor: str
+    more: bool
+
+
 class AnswersState(Struct, frozen=True):
     """Whether the plan's answers are kept current, and if not, how much of the log has been counted for that, from 0 to
     1; how many events are held in memory for them, how many are stored and not counted yet, how many seconds it took to
@@ -327,6 +364,14 @@ class Answers(Protocol):
 
     async def values(self, plan: Plan, as_of: int) -> Review:
         """The review of the plan's micro-conversions as they stand at as_of; see analysis.review."""
+
+    async def increments(
+        self, plan: Plan, as_of: int, since: str | None, limit: int, then: Callable[[IncrementsReport], T]
+    ) -> T:
+        """At most `limit` increments after the cursor `since`, or from the first, handed to `then` as in `summary`.
+
+        The ledger is brought up to as_of first, under a plan with a final event. Raises UnknownCursorError.
+        """
 
     def state(self) -> AnswersState:
         """How current they are; may take some milliseconds, in any thread."""

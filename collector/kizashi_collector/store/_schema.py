@@ -89,6 +89,37 @@ def _fits(db: Database) -> None:
     db.execute("CREATE INDEX fits_boundary ON fits(plan_id, boundary)")
 
 
+@log_migrations(name="2026-11-21 increments")
+def _increments(db: Database) -> None:
+    # What a feed was told is told for good: the lines of the ledger are never changed, and none gets another's number.
+    # `event`, `name`, `event_id`, `event_time` and `order_id` are null where no event caused it; amounts beyond 64 bits
+    # are texts.
+    db.execute(
+        "CREATE TABLE increments (number INTEGER PRIMARY KEY, time INT NOT NULL, journey INT NOT NULL, "
+        "actor INT NOT NULL, kind TEXT NOT NULL, name INT, event_id TEXT, event_time INT, order_id TEXT, "
+        "source TEXT NOT NULL, value ANY NOT NULL, emitted ANY NOT NULL, fit INT) STRICT"
+    )
+    db.execute("CREATE INDEX increments_actor ON increments(actor)")
+    # Journeys that a feed was told of, and those that it may be: see analysis.Emitted.
+    db.execute(
+        "CREATE TABLE emitted (number INTEGER PRIMARY KEY, actor INT NOT NULL, first INT NOT NULL, begin INT NOT NULL, "
+        "until INT NOT NULL, members INT NOT NULL, depth INT NOT NULL, final INT NOT NULL, sold INT NOT NULL, "
+        "source INT NOT NULL, emitted ANY NOT NULL, entry INT NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX emitted_actor ON emitted(actor)")
+    db.execute("CREATE INDEX emitted_open ON emitted(until) WHERE final = 0")
+    # How far the ledger is: `version` changes whenever a line is added or an actor goes, `edge` is before when events
+    # were deleted because of their age; the last numbers that lines and journeys were given. It begins with one share
+    # of all actors after the other: `share` of `shares` is next.
+    db.execute(
+        "CREATE TABLE ledger (version INT NOT NULL, last_seq INT NOT NULL, as_of INT NOT NULL, edge INT NOT NULL, "
+        "lines INT NOT NULL, journeys INT NOT NULL, share INT NOT NULL, shares INT NOT NULL) STRICT"
+    )
+    db.execute("INSERT INTO ledger VALUES (0, 0, -1, -1, 0, 0, 0, 0)")
+    # Under which of its names the log wrote which lines: those after `since`, until the next name.
+    db.execute("CREATE TABLE ledger_names (since INT NOT NULL, history TEXT NOT NULL) STRICT")
+
+
 @key_migrations(name="2026-11-20 keys")
 def _keys(db: Database) -> None:
     db.create_table(

@@ -20,6 +20,7 @@ ROUTES = [
     ("DELETE", "/v1/actors/{actor}", {"admin"}),
     ("GET", "/v1/summary", {"read", "admin"}),
     ("GET", "/v1/values", {"read", "admin"}),
+    ("GET", "/v1/increments", {"read", "admin"}),
     ("GET", "/v1/funnels", {"read", "admin"}),
     ("POST", "/v1/funnels", {"read", "admin"}),
     ("GET", "/v1/plan", {"read", "admin"}),

@@ -149,7 +149,11 @@ async def test_a_database_of_the_first_release_is_migrated_once(tmp_path: Path) 
     connection = sqlite3.connect(tmp_path / "log.db")
     applied = connection.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall()
     connection.close()
-    assert sorted(applied) == [("log", "2026-11-20 fits"), ("log", "2026-11-20 log")]
+    assert sorted(applied) == [
+        ("log", "2026-11-20 fits"),
+        ("log", "2026-11-20 log"),
+        ("log", "2026-11-21 increments"),
+    ]
 
 
 async def test_what_waits_is_written_before_it_closes(tmp_path: Path) -> None:

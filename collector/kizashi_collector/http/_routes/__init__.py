@@ -3,6 +3,7 @@
 from kizashi_collector.http._routes._erase import erase_actor
 from kizashi_collector.http._routes._events import list_events, post_events
 from kizashi_collector.http._routes._funnels import get_funnel, list_funnels, post_funnel
+from kizashi_collector.http._routes._increments import get_increments
 from kizashi_collector.http._routes._operations import get_health, get_metrics, get_openapi, get_ready
 from kizashi_collector.http._routes._plan import get_plan, post_plan
 from kizashi_collector.http._routes._rejected import list_rejected, replay_rejected
@@ -13,6 +14,7 @@ __all__ = [
     "erase_actor",
     "get_funnel",
     "get_health",
+    "get_increments",
     "get_metrics",
     "get_openapi",
     "get_plan",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kizashi_collector.store._chunks import Chunk, Texts
 from kizashi_collector.store._deletion._deletion import Deleter
+from kizashi_collector.store._ledger import forget_increments
 from kizashi_collector.store._patience import Patience
 
 __all__ = ["forget_lost_actors"]
@@ -43,7 +44,9 @@ class _Slice:
     def delete(self, connection: Connection) -> None:
         rows = connection.execute(_SINCE, (self._last,)).fetchall()
         back = {actor for count, numbers in rows for actor in _actors(numbers, count, self._texts).tolist()}
-        self._forgotten = self._texts.forget_actors(connection, [one for one in self._numbers if one not in back])
+        gone = [one for one in self._numbers if one not in back]
+        forget_increments(connection, gone)  # another actor may get the number
+        self._forgotten = self._texts.forget_actors(connection, gone)
 
     def forget(self) -> None:
         self._forgotten()

@@ -26,6 +26,7 @@ from kizashi_collector.store._deletion._deletion import (
     portion_of,
     steps_of,
 )
+from kizashi_collector.store._ledger import forget_increments
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Erased, StoreError
 
@@ -123,7 +124,9 @@ class Erasure:
                 for step in steps_of(portion, self._deleter.chunks, for_ever=True):
                     step(connection)
             number = texts.actor_known(self._actor)
-            self._forget = texts.forget_actors(connection, [] if number is None else [number])
+            known = [] if number is None else [number]
+            forget_increments(connection, known)
+            self._forget = texts.forget_actors(connection, known)
             return found
 
         # What comes next from this actor comes from somebody new.

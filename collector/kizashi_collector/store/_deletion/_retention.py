@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kizashi_collector.store._chunks import Chunk, Chunks, decode_adjustment
 from kizashi_collector.store._deletion._actors import forget_lost_actors
 from kizashi_collector.store._deletion._deletion import ChangedError, Deleter, Portion, portion_of
+from kizashi_collector.store._ledger import keep_as_told
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import Lapsed, StoreError
 from kizashi_schemas import format_time
@@ -73,6 +74,7 @@ async def expire(deleter: Deleter, before: int) -> int:
     """Delete the events with time < `before`, and what was rejected before; see Log.retain."""
     async with deleter.lock:
         gone = 0
+        await deleter.run([partial(_keep_as_told, before)])
         sql = "SELECT first FROM chunks WHERE first_time < ? ORDER BY first"
         firsts = await deleter.read(lambda connection, _: [row[0] for row in connection.execute(sql, (before,))])
         while firsts:
@@ -89,6 +91,10 @@ async def expire(deleter: Deleter, before: int) -> int:
         if gone:
             await forget_lost_actors(deleter)
         return gone
+
+
+def _keep_as_told(before: int, connection: Connection) -> None:
+    keep_as_told(connection, before)
 
 
 def _old_portions(
