@@ -30,6 +30,7 @@ from kizashi_collector.store import (
     LogAnswers,
     SqliteLog,
     accompany,
+    give_back_large,
     keep_retention,
 )
 from kizashi_schemas import KizashiError, PlanError
@@ -67,6 +68,7 @@ def _run(args: argparse.Namespace) -> int:
     # Nearly all that a request makes is gone with it, and no cycle is among it. Collecting at every 700 objects, as by
     # default, takes a seventh of the time; at so many, a collection takes about a millisecond.
     gc.set_threshold(20_000, 20, 20)
+    give_back_large()
     os.umask(0o077)  # the log and the keys are nobody else's business
     keeper: Keeper | None = None
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from kizashi_collector.analysis._table import CodeColumn, Column
@@ -63,15 +63,23 @@ class Journeys(Struct, frozen=True, eq=False):
         return is_open
 
 
-def join_journeys(parts: Sequence[Journeys]) -> Journeys:
-    """Those of several sets of actors, one after the other; of one ladder, and there is one part at least."""
+def join_journeys(parts: list[Journeys]) -> Journeys:
+    """Those of several sets of actors, one after the other; of one ladder, and there is one part at least.
+
+    The list is emptied, and each column of the parts let go of once it is joined: millions are not to be held twice.
+    """
     if len(parts) == 1:
-        return parts[0]
+        return parts.pop()
     apart: dict[int, int | None] = {}
     first = 0
     for part in parts:
         apart |= {first + row: amount for row, amount in part.apart.items()}
         first += len(part)
-    columns = [name for name in Journeys.__struct_fields__ if name != "apart"]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    del part
+    columns = [asdict(part) for part in parts]
+    parts.clear()
+    joined = {name: np.concatenate([column.pop(name) for column in columns]) for name in _COLUMNS}
     return Journeys(**joined, apart=apart)
+
+
+_COLUMNS = tuple(name for name in Journeys.__struct_fields__ if name != "apart")

@@ -37,7 +37,7 @@ class Held:
     def __init__(self) -> None:
         self.count = 0
         self.time: Column = np.empty(_ROOM, np.int64)
-        self._seq: Column = np.empty(_ROOM, np.int64)
+        self._seq: NDArray[np.integer[Any]] = np.empty(_ROOM, np.uint32)
         self._belated: dict[int, int] = {}
         self._belated_at: dict[int, int] = {}
         self.value: Column = np.empty(_ROOM, np.int64)
@@ -121,6 +121,8 @@ class Held:
     def _note(self, seqs: Column, first: int) -> None:
         """Note the numbers of new events. An event that had to wait comes when greater numbers are here already."""
         last = int(self._seq[first - 1]) if first else -1
+        if int(seqs.max()) > np.iinfo(self._seq.dtype).max:
+            self._seq = self._seq.astype(np.int64)
         if int(seqs[0]) > last:
             self._seq[first : first + len(seqs)] = seqs
             return
@@ -136,7 +138,9 @@ class Held:
     def places_of(self, seqs: Column) -> Places:
         """The places of the events with these numbers; those that are not held are left out."""
         held = self._seq[: self.count]
-        at = np.searchsorted(held, seqs)
+        # In the type of those held, or all of them would be copied.
+        wanted = np.minimum(seqs, np.iinfo(held.dtype).max).astype(held.dtype)
+        at = np.searchsorted(held, wanted)
         there = at < self.count
         there[there] = held[at[there]] == seqs[there]
         belated = [self._belated[seq] for seq in seqs[~there].tolist() if seq in self._belated]

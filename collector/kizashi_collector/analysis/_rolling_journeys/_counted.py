@@ -42,10 +42,9 @@ class Counted:
         self.now = now
         self._kept, self._layout, self._horizon = kept, layout, horizon
         self._edges = np.array(edges, np.int64)
-        depths = kept.reached.shape[1]
-        self._ever = JourneySums(layout, depths, len(edges))
+        self._ever = JourneySums(layout, kept.depths, len(edges))
         self._windows = {
-            length: _Window(start, JourneySums(layout, depths, len(edges))) for length, start in starts.items()
+            length: _Window(start, JourneySums(layout, kept.depths, len(edges))) for length, start in starts.items()
         }
         self._begins, self._clocks = Calendar(), Calendar()
         self._changes = 0
@@ -86,12 +85,12 @@ class Counted:
         begun = begun[kept.begin[begun] > least]
         self._begins.add(kept.begin[begun], begun)
         stepped = stepped[kept.bin[stepped] != CLOSED]
-        self._clocks.add(kept.clock[stepped], stepped)
+        self._clocks.add(kept.clocks(stepped), stepped)
 
     def _bins(self, at: Places) -> NDArray[np.int16]:
         """The bins of age now."""
         kept = self._kept
-        clock = kept.clock[at]
+        clock = kept.clocks(at)
         age = self.now // MINUTE_MS - clock // MINUTE_MS
         bins = np.maximum(np.searchsorted(self._edges, age, side="right") - 1, 0).astype(np.int16)
         is_open = (kept.ended[at] == UNENDED) & (clock + self._horizon >= self.now)

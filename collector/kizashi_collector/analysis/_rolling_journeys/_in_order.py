@@ -29,7 +29,7 @@ class InOrder:
         kept.newest[turn.actor] = turn.time
         current = kept.current[turn.actor]
         joins = (current != NONE) & (kept.ended[current] == UNENDED)
-        joins &= turn.time <= kept.clock[current] + ladder.horizon_ms
+        joins &= turn.time <= kept.clocks(current) + ladder.horizon_ms
         (begin,) = np.nonzero(~joins)
         (into,) = np.nonzero(joins)
         at, given = current[into], source[into]
@@ -52,9 +52,7 @@ class InOrder:
         """Let journeys take a step deeper than all before, or their final."""
         kept, final = self._kept, self._ladder.final
         (micro,) = np.nonzero(turn.depth != final)
-        own, depth, time = at[micro], turn.depth[micro], turn.time[micro]
-        kept.deepest[own] = depth
-        kept.reached[own, depth] = kept.clock[own] = time
+        kept.step(at[micro], turn.depth[micro], turn.time[micro])
         (ends,) = np.nonzero(turn.depth == final)
         self.end(at[ends], turn.time[ends], turn.place[ends])
 

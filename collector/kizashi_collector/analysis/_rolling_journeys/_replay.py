@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from msgspec import Struct
 
 from kizashi_collector.analysis._journeys import UNENDED, ActorJourney, Ladder, actor_journeys
@@ -41,7 +42,6 @@ class Replayed(Struct):
     begin: int
     deepest: int
     reached: list[int]
-    clock: int
     source: int
     credit: int
     final: bool
@@ -69,11 +69,14 @@ def rewind(kept: Kept, actor: int, time: int, floor: int, ladder: Ladder) -> Rew
 
 def _until(kept: Kept, at: int, ladder: Ladder) -> int:
     """How far the events of a journey may go."""
-    return int(kept.clock[at]) + ladder.horizon_ms if kept.ended[at] == UNENDED else int(kept.end[at])
+    if kept.ended[at] != UNENDED:
+        return int(kept.end[at])
+    return kept.clock(at) + ladder.horizon_ms
 
 
 def _prefix(kept: Kept, at: int, until: int, ladder: Ladder) -> Prefix:
-    reached = [(time, depth) for depth, time in enumerate(kept.reached[at].tolist()) if NEVER < time <= until]
+    (times,) = kept.reached(np.array([at], np.int32)).tolist()
+    reached = [(time, depth) for depth, time in enumerate(times) if NEVER < time <= until]
     source, credit = int(kept.source[at]), int(kept.credit[at])
     told = source, credit
     if credit > until and ladder.credit == "first":
@@ -101,13 +104,11 @@ def replay(
         if source:
             at = _credited_at(journey, sources, ladder)
             credit = times[at] if prefix is None or at else prefix.credit
-        clock = times[journey.first] if journey.deepest == ladder.final else journey.reached[journey.deepest]
         found.append(
             Replayed(
                 begin=times[journey.first],
                 deepest=journey.deepest,
                 reached=journey.reached,
-                clock=clock,
                 source=source,
                 credit=credit,
                 final=journey.final,

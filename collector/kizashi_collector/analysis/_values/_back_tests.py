@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class Tested(NamedTuple):
     tests: tuple[BackTest, ...]
 
 
-def back_tests(statistics: Statistics, own: float, common: float) -> Tested:
+def back_tests(statistics: Statistics, own: float, common: float, check: Callable[[], None] = lambda: None) -> Tested:
     """Test the models of past instants."""
     then = statistics.open_then
     keys = len(statistics.keys.leaves)
@@ -53,6 +54,7 @@ def back_tests(statistics: Statistics, own: float, common: float) -> Tested:
     first = -(-statistics.grid.horizon // DAY_MS)
     overlap = max(statistics.grid.horizon / (7 * DAY_MS), 1.0)
     for days in sorted(set(then.days[then.days > 0].tolist()), reverse=True):
+        check()
         past = statistics.back(days)
         # The model of a time that had not seen a whole horizon yet says nothing of one that has.
         if past.entries.hour.max(initial=-1) * HOUR_MS < statistics.grid.horizon:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -57,14 +59,18 @@ class Fit(Struct, frozen=True):
     back_tests: tuple[BackTest, ...]
 
 
-def fit(statistics: Statistics) -> Fit:
-    """Learn from the tables. The same tables give the same fit, to the last bit."""
+def fit(statistics: Statistics, check: Callable[[], None] = lambda: None) -> Fit:
+    """Learn from the tables. The same tables give the same fit, to the last bit.
+
+    `check` is called now and then, some tenths of a second apart with a thousand keys: what it raises ends the work.
+    """
     curves = lag_curves(statistics)
+    check()
     trials = Trials.of(statistics, curves[-1])
-    own, common = half_lives(trials)
+    own, common = half_lives(trials, check)
     found = chances(statistics, trials, own, common)
     paid = money(statistics)
-    tested = back_tests(statistics, own, common)
+    tested = back_tests(statistics, own, common, check)
     return _written(statistics, curves, found, paid, (own, common), tested)
 
 

@@ -7,6 +7,7 @@ them. A gap of four days keeps a block's own late exits out of what foretells it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,7 +22,7 @@ COMMON = (math.inf, 14.0, 7.0, 4.0, 2.0)
 _BLOCK, _SPAN, _GAP, _MARGIN = 3, 42, 4, 4.0
 
 
-def half_lives(trials: Trials) -> tuple[float, float]:
+def half_lives(trials: Trials, check: Callable[[], None] = lambda: None) -> tuple[float, float]:
     """The half-lives in days of what is a key's own and of what is common. No forgetting at all unless another pair is
     better by 4 in log-likelihood, which the best of 24 seldom is by chance; the longer one where two are equal."""
     days = trials.exits.shape[2]
@@ -36,6 +37,7 @@ def half_lives(trials: Trials) -> tuple[float, float]:
         trial = np.maximum(n, k)
         happened, tried = _sums(k, block), _sums(trial, block)
         for own in OWN:
+            check()
             p = _foretold(k, trial, starts, own)
             for common in COMMON:
                 before = _fading(days, starts, common)

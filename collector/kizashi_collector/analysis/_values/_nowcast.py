@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from kizashi_collector.analysis._values._fitted import FittedKeys
 from kizashi_collector.analysis._values._grid import Floats, Integers, LagGrid, summed
@@ -19,6 +20,9 @@ from kizashi_collector.analysis._values._grouping import group
 from kizashi_collector.analysis._values._interval import HEAVY, chance_of_none, interval
 
 __all__ = ["Casts", "Evidence", "Kin", "Members", "Nowcast", "OpenCells", "Parts", "casts", "nowcast"]
+
+_CROWD = 64
+"""So many rows of one place are not gone through one after the other."""
 
 
 class OpenCells(Struct, frozen=True, eq=False):
@@ -150,6 +154,11 @@ class Parts(Struct, frozen=True, eq=False):
         finals = (flat * q[place]).sum(axis=1)
         sums = np.zeros((len(place), others.shape[2]))
         rest = np.arange(len(place))
+        if np.bincount(place).max(initial=0) > _CROWD:
+            # Whether a pair is of a crowd must not hang on pairs that have no journey.
+            crowded = np.bincount(place[flat.any(axis=1)], minlength=fitted.places)[place] > _CROWD
+            sums[crowded] = _of_crowd(flat[crowded], place[crowded], others)
+            rest = rest[~crowded]
         while len(rest):
             # One pair of each place at a time; nearly always that is all.
             places, first = np.unique(place[rest], return_index=True)
@@ -165,6 +174,14 @@ class Parts(Struct, frozen=True, eq=False):
         row = np.zeros_like(self.row)
         kin = kin or Kin.among(fitted, row, self.place)
         return Parts(row, self.place, kin, self.finals, self.alike, self.slopes)
+
+
+def _of_crowd(counts: Integers, place: Integers, others: NDArray[np.float32]) -> Floats:
+    """Σ counts·others for each pair, from the cells that have journeys: few, where there are so many pairs."""
+    pair, cell = np.nonzero(counts)
+    count, of = counts[pair, cell].astype(np.float64), place[pair]
+    kinds = range(others.shape[2])
+    return np.stack([summed(pair, count * others[of, cell, kind], len(place)) for kind in kinds], axis=1)
 
 
 class Casts(Struct, frozen=True, eq=False):

@@ -18,8 +18,12 @@ from kizashi_collector.analysis._values._grid import DAY_MS, HOUR_MS, Integers, 
 from kizashi_collector.analysis._values._grouping import group
 from kizashi_collector.analysis._values._keys import Key, Keys
 from kizashi_collector.analysis._values._sojourns import Sojourns, back_test_days
+from kizashi_collector.analysis._values._tally import Tally
 
-__all__ = ["Amounts", "Entries", "Exits", "Finals", "JourneyColumns", "OpenThen", "Statistics"]
+__all__ = ["Amounts", "Counting", "Entries", "Exits", "Finals", "JourneyColumns", "OpenThen", "Statistics"]
+
+_AT_ONCE = 1 << 17
+"""So many journeys are counted at once: all that is made of them stays small, and near the processor."""
 
 
 class JourneyColumns(Protocol):
@@ -126,27 +130,25 @@ class Statistics(Struct, frozen=True, eq=False):
         Raises ValueError where the boundary is no whole UTC hour, the horizon or lookback not positive, or a journey
         of no source.
         """
+        counting = cls.counting(
+            row_of_source,
+            keys,
+            steps=journeys.reached.shape[1] - 1,
+            boundary=boundary,
+            horizon=horizon,
+            lookback=lookback,
+        )
+        counting.add(journeys)
+        return counting.taken()
+
+    @classmethod
+    def counting(
+        cls, row_of_source: Integers, keys: Sequence[Key], *, steps: int, boundary: int, horizon: int, lookback: int
+    ) -> Counting:
+        """The same for journeys that come in parts, in whatever order: `add` each, and then take what was `taken`."""
         if boundary % HOUR_MS or horizon <= 0 or lookback <= 0:
             raise ValueError(f"boundary {boundary}, horizon {horizon}, lookback {lookback}: a whole hour, both above 0")
-        if len(journeys.source) and int(journeys.source.min()) < 0:
-            raise ValueError("source: a journey of none; number what has no source like any other")
-        sorted_keys, place = Keys.of(keys)
-        key = place[np.asarray(row_of_source)[journeys.source]] if len(journeys.source) else np.zeros(0, np.int64)
-        grid = LagGrid.of(horizon)
-        sojourns = Sojourns.of(journeys.reached, journeys.ended, journeys.end, key, boundary, lookback)
-        finals, amounts = _money(journeys, key, boundary, lookback)
-        return cls(
-            boundary=boundary,
-            lookback=lookback,
-            steps=journeys.reached.shape[1] - 1,
-            grid=grid,
-            keys=sorted_keys,
-            entries=_entries(sojourns, boundary),
-            exits=_exits(sojourns, boundary, grid),
-            finals=finals,
-            amounts=amounts,
-            open_then=_open_then(sojourns, boundary, grid),
-        )
+        return Counting(row_of_source, keys, steps, LagGrid.of(horizon), boundary, lookback)
 
     def back(self, days: int) -> Statistics:
         """Entries and exits as they stood whole days before; money and what stood open are left as they are."""
@@ -172,50 +174,122 @@ class Statistics(Struct, frozen=True, eq=False):
         )
 
 
-def _entries(sojourns: Sojourns, boundary: int) -> Entries:
-    found = group(sojourns.key, sojourns.step, (boundary - sojourns.start) // HOUR_MS)
-    key, step, hour = found.columns
-    return Entries(key, step, hour, found.count)
+class Counting:
+    """Statistics in the making; see `Statistics.counting`.
+
+    Journeys are looked at a few at a time: what is held is in keeping with the tables, and with how many finals there
+    are, 32 bytes for each.
+    """
+
+    def __init__(
+        self, row_of_source: Integers, keys: Sequence[Key], steps: int, grid: LagGrid, boundary: int, lookback: int
+    ) -> None:
+        self._steps, self._grid, self._boundary, self._lookback = steps, grid, boundary, lookback
+        self._keys, place = Keys.of(keys)
+        self._key_of_source = place[np.asarray(row_of_source, np.int64)]
+        # What began in (boundary − lookback, boundary] lies less than a lookback back, and so does what came of it.
+        hours, days = ((lookback - 1) // unit + 1 for unit in (HOUR_MS, DAY_MS))
+        some = max(len(keys), 1)
+        self._days = (0, *back_test_days(grid.horizon))
+        self._entries = Tally(some, steps + 1, hours)
+        self._exits = Tally(some, steps + 1, steps + 2, days, days, grid.bins)
+        self._open_then = Tally(len(self._days), some, steps + 1, grid.bins, 2)
+        self._money = _Money(boundary)
+
+    def add(self, journeys: JourneyColumns) -> None:
+        """Count some journeys. Raises ValueError for one of no source."""
+        if len(journeys.source) and int(journeys.source.min()) < 0:
+            raise ValueError("source: a journey of none; number what has no source like any other")
+        for first in range(0, len(journeys.source), _AT_ONCE):
+            self._add(journeys, slice(first, first + _AT_ONCE))
+
+    def taken(self) -> Statistics:
+        """The tables. Nothing is left here."""
+        finals, amounts = self._money.taken()
+        return Statistics(
+            boundary=self._boundary,
+            lookback=self._lookback,
+            steps=self._steps,
+            grid=self._grid,
+            keys=self._keys,
+            entries=Entries(*self._entries.taken()),
+            exits=Exits(*self._exits.taken()),
+            finals=finals,
+            amounts=amounts,
+            open_then=self._stood(),
+        )
+
+    def _add(self, journeys: JourneyColumns, own: slice) -> None:
+        key = self._key_of_source[journeys.source[own]]
+        reached, ended, end = journeys.reached[own], journeys.ended[own], journeys.end[own]
+        sojourns = Sojourns.of(reached, ended, end, key, self._boundary, self._lookback)
+        self._enter(sojourns)
+        self._leave(sojourns)
+        self._stand(sojourns)
+        # A final with nothing before it tells nothing of what a step brings.
+        chosen = (ended > 0) & (end > self._boundary - self._lookback) & (end <= self._boundary)
+        chosen &= (reached >= 0).any(axis=1)
+        (at,) = np.nonzero(chosen)
+        self._money.add(key[at], end[at], ended[at] == 1, journeys.brought[own][at])
+
+    def _enter(self, sojourns: Sojourns) -> None:
+        self._entries.add(sojourns.key, sojourns.step, (self._boundary - sojourns.start) // HOUR_MS)
+
+    def _leave(self, sojourns: Sojourns) -> None:
+        left = np.flatnonzero(sojourns.next >= 0)
+        start, end = sojourns.start[left], sojourns.end[left]
+        self._exits.add(
+            sojourns.key[left],
+            sojourns.step[left],
+            sojourns.next[left],
+            (self._boundary - start) // DAY_MS,
+            (self._boundary - end) // DAY_MS,
+            self._grid.bin_of(end - start),
+        )
+
+    def _stand(self, sojourns: Sojourns) -> None:
+        for place, days in enumerate(self._days):
+            then = self._boundary - days * DAY_MS
+            age = then - sojourns.start
+            there = np.flatnonzero(
+                (age >= 0) & (age < self._grid.horizon) & ((sojourns.next < 0) | (sojourns.end > then))
+            )
+            self._open_then.add(
+                np.full(len(there), place),
+                sojourns.key[there],
+                sojourns.step[there],
+                self._grid.bin_of(age[there]),
+                sojourns.final[there],
+            )
+
+    def _stood(self) -> OpenThen:
+        place, key, step, lag, final, count = self._open_then.taken()
+        found = group(place, key, step, lag, sums=(count, count * final))
+        place, key, step, lag = found.columns
+        return OpenThen(np.array(self._days, np.int64)[place], key, step, lag, *found.sums)
 
 
-def _exits(sojourns: Sojourns, boundary: int, grid: LagGrid) -> Exits:
-    left = np.flatnonzero(sojourns.next >= 0)
-    start, end = sojourns.start[left], sojourns.end[left]
-    found = group(
-        sojourns.key[left],
-        sojourns.step[left],
-        sojourns.next[left],
-        (boundary - start) // DAY_MS,
-        (boundary - end) // DAY_MS,
-        grid.bin_of(end - start),
-    )
-    key, step, following, entry_day, exit_day, lag = found.columns
-    return Exits(key, step, following, entry_day, exit_day, lag, found.count)
+class _Money:
+    """Finals one by one, since Σy² needs those of a group side by side."""
 
+    def __init__(self, boundary: int) -> None:
+        self._boundary = boundary
+        none = np.zeros(0, np.int64)
+        self._parts: list[tuple[Integers, ...]] = [(none, none, none, none)]
 
-def _open_then(sojourns: Sojourns, boundary: int, grid: LagGrid) -> OpenThen:
-    tables: list[tuple[Integers, ...]] = []
-    for days in (0, *back_test_days(grid.horizon)):
-        then = boundary - days * DAY_MS
-        age = then - sojourns.start
-        there = np.flatnonzero((age >= 0) & (age < grid.horizon) & ((sojourns.next < 0) | (sojourns.end > then)))
-        found = group(sojourns.key[there], sojourns.step[there], grid.bin_of(age[there]), sums=(sojourns.final[there],))
-        tables.append((np.full(len(found.count), days, np.int64), *found.columns, found.count, *found.sums))
-    return OpenThen(*(np.concatenate(column) for column in zip(*tables, strict=True)))
+    def add(self, key: Integers, end: Integers, converted: Integers, brought: Integers) -> None:
+        self._parts.append(
+            (key, (self._boundary - end) // DAY_MS, converted.astype(np.int64), brought.astype(np.int64))
+        )
 
-
-def _money(journeys: JourneyColumns, key: Integers, boundary: int, lookback: int) -> tuple[Finals, Amounts]:
-    # A final with nothing before it tells nothing of what a step brings.
-    stepped = (journeys.reached >= 0).any(axis=1)
-    within = (journeys.end > boundary - lookback) & (journeys.end <= boundary)
-    chosen = np.flatnonzero(stepped & within & (journeys.ended > 0))
-    brought = np.asarray(journeys.brought)[chosen].astype(np.int64)
-    converted = (journeys.ended[chosen] == 1).astype(np.int64)
-    daily = group(key[chosen], (boundary - journeys.end[chosen]) // DAY_MS, sums=(converted,))
-    totals, squares = exact_sums(brought[daily.order], daily.starts)
-    sized = group(key[chosen], amount_bin(brought))
-    sums, _ = exact_sums(brought[sized.order], sized.starts)
-    return (
-        Finals(daily.columns[0], daily.columns[1], daily.count, daily.sums[0], totals, squares),
-        Amounts(sized.columns[0], sized.columns[1], sized.count, sums),
-    )
+    def taken(self) -> tuple[Finals, Amounts]:
+        key, day, converted, brought = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        self._parts.clear()
+        daily = group(key, day, sums=(converted,))
+        totals, squares = exact_sums(brought[daily.order], daily.starts)
+        sized = group(key, amount_bin(brought))
+        sums, _ = exact_sums(brought[sized.order], sized.starts)
+        return (
+            Finals(daily.columns[0], daily.columns[1], daily.count, daily.sums[0], totals, squares),
+            Amounts(sized.columns[0], sized.columns[1], sized.count, sums),
+        )

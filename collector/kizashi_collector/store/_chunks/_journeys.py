@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from sqlite3 import Connection
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,14 @@ def journeys_until(
     (events,) = connection.execute(_HOW_MANY, (as_of,)).fetchone()
     shares = 1 if actors is not None else events // _AT_ONCE + 1
     wanted = None if actors is None else np.fromiter(sorted(actors), np.int64, len(actors))
-    found = []
-    for share in range(shares):
+
+    def found(share: int) -> Journeys:
+        # A call of its own lets go of the share's events before the next one's are read.
         table = _events(connection, texts, plan, as_of, check, _Chosen(wanted, shares, share, last))
         adjusted = adjusted_among(connection, texts, worth.adjusted, table)
-        found.append(
-            find_journeys(table, texts.codes, ladder, worth=worth, adjusted=adjusted, as_of=as_of, check=check)
-        )
-    return join_journeys(found)
+        return find_journeys(table, texts.codes, ladder, worth=worth, adjusted=adjusted, as_of=as_of, check=check)
+
+    return join_journeys([found(share) for share in range(shares)])
 
 
 class _Chosen:
@@ -73,14 +74,24 @@ def _events(
     connection: Connection, texts: Texts, plan: Plan, as_of: int, check: Callable[[], None], chosen: _Chosen
 ) -> EventTable:
     """The planned events of these, as a table without the columns that journeys do not ask for."""
-    kept: list[tuple[NDArray[np.integer], ...]] = []
+    kept: list[tuple[NDArray[Any], ...]] = []
     for table in tables_between(connection, texts, -1, as_of, check, columns=_COLUMNS):
         planned = np.array([name in plan.events for name in texts.codes.names], np.bool_)
         (at,) = np.nonzero(planned[table.name] & chosen.among(table))
         columns = (table.seq, table.name, table.time, table.value, table.currency, table.source, table.actor)
         kept.append(tuple(column[at] for column in columns))
+        del table, columns  # the next one need not be made beside it
     if not kept:
         return EventTable.empty()
-    seq, name, time, value, currency, source, actor = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    parts = [list(column) for column in zip(*kept, strict=True)]
+    kept.clear()
+    seq, name, time, value, currency, source, actor = map(_joined, parts)
     none = np.broadcast_to(np.int64(0), len(seq))
     return EventTable(seq, name, time, none, value, currency, source, actor, none.astype(np.bool_))
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """One column of its parts, which are let go of: millions of events are not to be held twice."""
+    joined: NDArray[Any] = np.concatenate(parts)
+    parts.clear()
+    return joined
