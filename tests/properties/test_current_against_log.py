@@ -140,6 +140,7 @@ class Collector:
                 assert self.comparable(kept) == self.comparable(counted)
                 again = current.summary(plan, interval, by, moving=True, known=kept.version)
                 assert not isinstance(again, SummaryReport)
+            await self.check_undeclared(interval, ("device",))
             for name, funnel in self.plan.funnels.items() if self.plan is not None else ():
                 for by in [(), *summaries]:
                     figures = current.funnel(plan, name, interval, by, "first", moving=False)
@@ -149,6 +150,18 @@ class Collector:
                         partial(self.answers._run, **asked, attribution="first")
                     )
         assert self.answers.state().backlog == 0
+
+
+    async def check_undeclared(self, interval: Interval, by: tuple[str, ...]) -> None:
+        """What is counted from the log and completed with kept outcomes, beside what is counted from the log alone."""
+        if self.plan is None:
+            return
+        outcomes = self.thread.current.outcomes(self.plan.id, interval, by, moving=False)
+        assert outcomes is not None
+        completed = await self.log.read(partial(self.answers._completed, plan=self.plan, by=by, kept=outcomes))
+        counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
+        assert completed is not None
+        assert self.comparable(completed) == self.comparable(counted)
 
 
 _LOGS = event_logs(names="aaaabcccdex", max_size=14, crowd=14, actors="iiiij")

@@ -45,6 +45,7 @@ from kizashi_collector.analysis._matching import Check, Rules
 from kizashi_collector.analysis._outcomes import Judge, Outcomes, RowCells, fit_groupings
 from kizashi_collector.analysis._percentiles import nearest_rank
 from kizashi_collector.analysis._readiness import (
+    GENERALLY,
     Break,
     Foretold,
     Grounds,
@@ -54,6 +55,7 @@ from kizashi_collector.analysis._readiness import (
     incomplete,
     miscalibrated,
     reason,
+    sentences,
 )
 from kizashi_collector.analysis._review import (
     DoubleCount,
@@ -101,6 +103,7 @@ __all__ = [
     "AS_OF_TOLERANCE_MS",
     "CONVERTED",
     "DEFAULT_WINDOW",
+    "GENERALLY",
     "LATE_AFTER_MS",
     "NO_VALUE",
     "RETRACTED",
@@ -198,6 +201,7 @@ __all__ = [
     "reason",
     "resolve_interval",
     "review",
+    "sentences",
     "settle",
     "source_text",
     "standing_journeys",

@@ -119,7 +119,7 @@ class _Rows(Struct, frozen=True, eq=False):
         for row, amount in zip(row_of.tolist(), cells.brought, strict=True):
             so_far = brought[row]
             brought[row] = None if so_far is None or amount is None else so_far + amount
-        still_open = cells.open_cells.reshape(len(row_of), -1).sum(axis=1, dtype=np.int64)
+        still_open = cells.open_cells.sum(axis=(1, 2), dtype=np.int64)
         return cls(
             journeys=_summed(row_of, cells.journeys, size),
             converted=_summed(row_of, cells.converted, size),
@@ -129,11 +129,15 @@ class _Rows(Struct, frozen=True, eq=False):
 
     def together(self) -> _Rows:
         """The same in one row."""
-        counts = (np.array([sums.sum()]) for sums in (self.journeys, self.converted, self.open))
         whole: int | None = 0
         for amount in self.brought if isinstance(self.brought, list) else self.brought.tolist():
             whole = None if whole is None or amount is None else whole + amount
-        return _Rows(*counts, amounts([whole]))
+        return _Rows(
+            journeys=np.array([self.journeys.sum()]),
+            converted=np.array([self.converted.sum()]),
+            open=np.array([self.open.sum()]),
+            brought=amounts([whole]),
+        )
 
     def unlearned(self) -> OutcomeColumns:
         return OutcomeColumns(self.journeys, self.converted, self.open, self.brought)

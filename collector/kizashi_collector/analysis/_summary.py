@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._worth import Worth
+from kizashi_schemas import Reason
 from kizashi_schemas.plan import Plan
 
 __all__ = ["LATE_AFTER_MS", "EventFigures", "Figures", "Outcome", "Summary", "summarize"]
@@ -60,12 +61,17 @@ class Figures(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Rows sorted by key, and the total. `currency` is the plan's, or without one the only one seen, or None."""
+    """Rows sorted by key, and the total. `currency` is the plan's, or without one the only one seen, or None.
+
+    `reasons` has a sentence for each reason that a row may have not to be ready, as far as there is more to say of it
+    than in general.
+    """
 
     rows: Sequence[Figures]
     total: Figures
     currency: str | None
     late_events: int
+    reasons: Mapping[Reason, str] = {}
 
 
 def summarize(

@@ -63,6 +63,26 @@ class OutcomeColumns(Struct, frozen=True, eq=False):
         expected, low, high = (amount_at(column, at) for column in (self.expected, self.low, self.high))
         return Outcome(*counts, brought, expected, low, high, self.own[at], self.borrowed[at], self.reason[at])
 
+    def take(self, places: Column) -> OutcomeColumns:
+        """The outcomes of these rows, in this order."""
+        listed = places.tolist()
+
+        def taken(column: Amounts) -> Amounts:
+            return [column[at] for at in listed] if isinstance(column, list) else column[places]
+
+        return OutcomeColumns(
+            journeys=self.journeys[places],
+            converted=self.converted[places],
+            open=self.open[places],
+            brought=taken(self.brought),
+            expected=None if self.expected is None else taken(self.expected),
+            low=None if self.low is None else taken(self.low),
+            high=None if self.high is None else taken(self.high),
+            own=None if self.own is None else [self.own[at] for at in listed],
+            borrowed=None if self.borrowed is None else [self.borrowed[at] for at in listed],
+            reason=None if self.reason is None else [self.reason[at] for at in listed],
+        )
+
 
 class SummaryRows(Sequence[Figures]):
     """Rows by the column; each one is there as `Figures` for whoever asks for it.

@@ -46,18 +46,23 @@ from kizashi_collector.store._current import (
     Asked,
     FunnelAsked,
     Kept,
+    KeptOutcomes,
     Learned,
+    OutcomesAsked,
     PlannedPace,
     SummaryAsked,
     grounds_of,
-    judge,
+    judged,
     learn,
     with_outcomes,
 )
 from kizashi_collector.store._fits import fit_at
+from kizashi_collector.store._increments import Increments
+from kizashi_collector.store._known_keys import bounded
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
-from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
+from kizashi_collector.store._plans import rules_changed_at
+from kizashi_collector.store._protocol import AnswersState, FunnelReport, IncrementsReport, SummaryReport
 from kizashi_schemas import Exclusion, Funnel, Step
 from kizashi_schemas.plan import Plan
 
@@ -76,6 +81,7 @@ class LogAnswers:
     def __init__(self, log: SqliteLog, kept: Kept | None = None) -> None:
         self._log = log
         self._kept = kept
+        self._increments = Increments(log)
 
     def keep(self, plan: Plan | None) -> None:
         """Keep current what a plan declares; see Answers.keep."""
@@ -105,13 +111,26 @@ class LogAnswers:
         answer = await self._ask(SummaryAsked(_id(plan), interval, by, then, moving, known))
         if answer is not None:
             return cast("T | None", answer.made)
-        return await self._log.read(
-            lambda connection, patience: then(self._count(connection, patience, plan, interval, by))
-        )
+        kept: KeptOutcomes | None = None
+        if plan is not None and Ladder.of(plan) is not None:
+            answer = await self._ask(OutcomesAsked(plan.id, interval, by, moving))
+            kept = None if answer is None else answer.made
+
+        def question(connection: sqlite3.Connection, patience: Patience) -> T:
+            report = None if kept is None else self._completed(connection, patience, plan, by, kept)
+            return then(report or self._count(connection, patience, plan, interval, by))
+
+        return await self._log.read(question)
 
     async def values(self, plan: Plan, as_of: int) -> Review:
         """The review of the plan's micro-conversions; see Answers.values."""
         return await self._log.read(lambda connection, patience: self._review(connection, patience, plan, as_of))
+
+    async def increments(
+        self, plan: Plan, as_of: int, since: str | None, limit: int, then: Callable[[IncrementsReport], T]
+    ) -> T:
+        """What feeds are told; see Answers.increments."""
+        return await self._increments.ask(plan, as_of, since, limit, then)
 
     def _review(self, connection: sqlite3.Connection, patience: Patience, plan: Plan, as_of: int) -> Review:
         texts, ladder = self._log.texts, Ladder.of(plan)
@@ -146,23 +165,7 @@ class LogAnswers:
     ) -> SummaryReport:
         """The summary, counted from the log."""
         texts, as_of = self._log.texts, interval.as_of
-        worth = Worth(plan, adjustments(connection, as_of))
-        if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
-            start, end = interval.start, interval.end
-            adjusted = adjusted_between(connection, texts, worth.adjusted, start, end, patience)
-            summary = summarize_table(
-                tables_between(connection, texts, start, end, patience),
-                texts.codes,
-                plan=plan,
-                worth=worth,
-                adjusted=adjusted,
-                interval=interval,
-                by=by,
-                check=patience,
-            )
-        else:
-            events = events_between(connection, texts, interval.start, interval.end, patience)
-            summary = summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience)
+        summary = self._summary(connection, patience, plan, interval, by)
         received_at, time = receipts(connection, texts, freshness_start(as_of), as_of, patience)
         last = last_receipt(connection, texts, as_of)
         complete_until = complete_until_of(received_at, time, last_receipt=last, as_of=as_of)
@@ -170,6 +173,48 @@ class LogAnswers:
         if plan is not None and ladder is not None:
             summary = self._with_outcomes(connection, patience, plan, ladder, interval, by, summary, complete_until)
         return SummaryReport(summary, complete_until, interval)
+
+    def _completed(
+        self,
+        connection: sqlite3.Connection,
+        patience: Patience,
+        plan: Plan | None,
+        by: tuple[str, ...],
+        kept: KeptOutcomes,
+    ) -> SummaryReport | None:
+        """The summary, counted from the log as far as what is kept had counted it, and completed with that."""
+        summary = self._summary(connection, patience, plan, kept.interval, by, kept.last)
+        completed = kept.complete(summary)
+        return None if completed is None else SummaryReport(completed, kept.complete_until, kept.interval)
+
+    def _summary(
+        self,
+        connection: sqlite3.Connection,
+        patience: Patience,
+        plan: Plan | None,
+        interval: Interval,
+        by: tuple[str, ...],
+        last: int | None = None,
+    ) -> Summary:
+        """The counts alone, of the events up to the number `last`, or all."""
+        texts, start, end = self._log.texts, interval.start, interval.end
+        worth = Worth(plan, adjustments(connection, interval.as_of))
+        if not (set(by) <= set(DIMENSIONS) and texts.sources_are_whole):
+            events = events_between(connection, texts, start, end, patience)
+            return summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=patience)
+        tables = tables_between(connection, texts, start, end, patience)
+        if last is not None:
+            tables = (table if table.seq.max() <= last else table.only(table.seq <= last) for table in tables)
+        return summarize_table(
+            tables,
+            texts.codes,
+            plan=plan,
+            worth=worth,
+            adjusted=adjusted_between(connection, texts, worth.adjusted, start, end, patience),
+            interval=interval,
+            by=by,
+            check=patience,
+        )
 
     def _with_outcomes(
         self,
@@ -198,8 +243,9 @@ class LogAnswers:
         stored = fit_at(connection, plan.id, as_of)
         learned = None if stored is None else Learned(stored)
         if learned is None or learned.covering(by) is None:
-            groupings = [one for one in fit_groupings(plan.summaries) if set(by) <= set(one)][:1] or [by]
-            learned = Learned(learn(journeys, sources, plan, ladder, as_of, groupings))
+            [grouping] = [one for one in fit_groupings(plan.summaries) if set(by) <= set(one)][:1] or [by]
+            known = bounded(sources, grouping)
+            learned = Learned(learn(journeys, known, plan, ladder, as_of, [grouping], patience))
         fields, fitted = learned.covering(by) or (by, None)
         keys = [tuple(source.get(field, "") for field in fields) for source in sources]
         cells = RowCells.of(journeys, keys, ladder, LagGrid.of(ladder.horizon_ms), interval)
@@ -215,8 +261,9 @@ class LogAnswers:
             length=interval.end - interval.start,
             complete_until=complete_until,
             mending=False,
+            redefined=rules_changed_at(connection, as_of - ladder.horizon_ms, as_of) is not None,
         )
-        return with_outcomes(summary, cells, fields, by, fitted, judge(grounds, young=learned.young))
+        return with_outcomes(summary, cells, fields, by, fitted, judged(grounds, young=learned.young))
 
     async def funnel(
         self,

@@ -2,9 +2,19 @@
 
 from kizashi_collector.analysis._readiness._breaks import Break, breaks
 from kizashi_collector.analysis._readiness._pace import HourCounts, Pace
-from kizashi_collector.analysis._readiness._reason import Foretold, Grounds, Why, incomplete, miscalibrated, reason
+from kizashi_collector.analysis._readiness._reason import (
+    GENERALLY,
+    Foretold,
+    Grounds,
+    Why,
+    incomplete,
+    miscalibrated,
+    reason,
+    sentences,
+)
 
 __all__ = [
+    "GENERALLY",
     "Break",
     "Foretold",
     "Grounds",
@@ -15,4 +25,5 @@ __all__ = [
     "incomplete",
     "miscalibrated",
     "reason",
+    "sentences",
 ]

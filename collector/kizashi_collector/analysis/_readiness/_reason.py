@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -12,7 +12,13 @@ from kizashi_collector.analysis._readiness._breaks import Break
 from kizashi_collector.analysis._readiness._sentences import instant_text, length_text, number_text
 from kizashi_schemas import Reason
 
-__all__ = ["Foretold", "Grounds", "Why", "incomplete", "miscalibrated", "reason"]
+__all__ = ["GENERALLY", "Foretold", "Grounds", "Why", "incomplete", "miscalibrated", "reason", "sentences"]
+
+GENERALLY: Mapping[Reason, str] = {
+    "no_plan": "No plan is in force in which an event is final: there is nothing to bid on.",
+    "recomputing": "What rows are worth is being found anew, or a currency of theirs has no rate in the plan.",
+}
+"""A sentence for rows of which nothing but their reason is known."""
 
 _LEAST_LAG_MS = 15 * 60_000
 _MOST_LAG_MS = 6 * 3_600_000
@@ -20,6 +26,7 @@ _SHARE_OF_WINDOW = 20
 _OFF = 0.1
 # 90 of 100 draws of a standard normal lie within.
 _NOISE = 1.6448536269514722
+_NO_LADDER = "The plan has no ladder of steps: nothing can be learned from. Give values.ladder."
 
 
 class Foretold(Struct, frozen=True):
@@ -42,7 +49,7 @@ class Grounds(Struct, frozen=True, kw_only=True, dict=True):
     """What decides on readiness and is the same for all rows of an answer; lengths and instants are milliseconds.
 
     `unfitted`: there is no fit for this plan yet. `mending`: journeys are being brought up to date. `redefined`: the
-    ladder, finals, horizon or credit of the plan changed within the horizon. `ladder` and `finals` are the events that
+    plan's JourneyRules changed less than a horizon ago. `ladder` and `finals` are the events that
     a row's value rests on. `minimum` is the plan's min_effective_conversions.
     """
 
@@ -93,11 +100,27 @@ def reason(grounds: Grounds, evidence: float | None) -> Why | None:
     return grounds.reason or _thin(grounds, evidence)
 
 
+def sentences(grounds: Grounds, *, young: bool = False) -> dict[Reason, str]:
+    """A sentence for each reason that rows can have on these grounds: the one that all have, or else `thin`, for
+    however many. `young`: no journey is as old as the horizon yet.
+
+    Lengths and counts in them are those of `as_of`: they change with time, though no number of a row does.
+    """
+    why = grounds.reason
+    if why is not None:
+        return {why.code: why.sentence}
+    if not grounds.ladder:
+        return {"thin": _NO_LADDER}
+    if young:
+        return {"thin": "No journey is as old as the plan's horizon yet: nobody knows how many will convert."}
+    least = number_text(grounds.minimum)
+    return {"thin": f"A thin row's value rests on less than the {least} effective_conversions that the plan asks for."}
+
+
 def _recomputing(grounds: Grounds) -> Why | None:
     if grounds.redefined:
-        told = (
-            "The plan's ladder, finals, horizon or credit changed, and a whole horizon under the new rules is not over."
-        )
+        told = "The plan's ladder, finals, horizon, lookback or credit changed less than a horizon ago:"
+        told += " figures from before are not to be compared with those of now."
     elif grounds.unfitted:
         told = "The values of the steps have not been learned under this plan yet."
     elif grounds.mending:
@@ -142,7 +165,7 @@ def _together(tests: Sequence[Foretold]) -> Foretold:
 
 def _thin(grounds: Grounds, evidence: float | None) -> Why | None:
     if not grounds.ladder:
-        return Why("thin", "The plan has no ladder of steps: nothing can be learned from. Give values.ladder.")
+        return Why("thin", _NO_LADDER)
     if evidence is not None and evidence >= grounds.minimum:
         return None
     return Why(

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from kizashi_collector.analysis import Amounts, Figures, Interval, OutcomeColumns, SummaryRows
+from kizashi_collector.analysis import GENERALLY, Amounts, Figures, Interval, OutcomeColumns, SummaryRows
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._respond import NULL, money, money_text
 from kizashi_collector.store import SummaryReport
-from kizashi_schemas import MICROS, EventStats, Evidence, SummaryAnswer, SummaryRow, SummaryTotal, format_time
+from kizashi_schemas import MICROS, EventStats, Evidence, Reason, SummaryAnswer, SummaryRow, SummaryTotal, format_time
 
 __all__ = ["Page", "Writer"]
 
@@ -71,7 +71,7 @@ class Writer:
         [total] = self._encoded([self._report.summary.total], ())
         parts = self._fitting(len(total), self._encoded(rows, self._by))
         last_key = rows[len(parts) - 1].key if len(parts) < len(rows) else None
-        envelope = self._envelope(None if last_key is None else cursor(last_key))
+        envelope = self._envelope(self._reasons(rows), None if last_key is None else cursor(last_key))
         # Rows and total are encoded once, and set into the envelope where it has stand-ins for them.
         head, _, rest = envelope.partition(_NO_ROWS)
         middle, _, tail = rest.partition(_NO_TOTAL)
@@ -105,7 +105,16 @@ class Writer:
             parts.append(part)
         return parts
 
-    def _envelope(self, next_cursor: str | None) -> bytes:
+    def _reasons(self, rows: Sequence[Figures]) -> dict[Reason, str]:
+        """A sentence for each reason that a row has, or the total."""
+        told = self._report.summary.reasons
+        outcomes = [SummaryRows.of(some, self._names).outcomes for some in (rows, [self._report.summary.total])]
+        found: set[Any] = set()
+        for columns in outcomes:
+            found.update([self._reason] if columns is None or columns.reason is None else columns.reason)
+        return {code: (told.get(code) or GENERALLY[code])[:_LONGEST_REASON] for code in sorted(found - {None})}
+
+    def _envelope(self, reasons: dict[Reason, str], next_cursor: str | None) -> bytes:
         until = self._report.complete_until
         return msgspec.json.encode(
             SummaryAnswer(
@@ -118,6 +127,7 @@ class Writer:
                 late_events_applied=self._report.summary.late_events,
                 rows=[],
                 total=_STAND_IN,
+                reasons=reasons,
                 next_cursor=next_cursor,
             )
         )
@@ -247,6 +257,7 @@ _NO_ROWS = b'"rows":[]'
 _NO_TOTAL = b'"total":' + msgspec.json.encode(_STAND_IN)
 # More than the answer takes beside rows and total, a cursor of long keys included.
 _ENVELOPE_BYTES = 16_384
+_LONGEST_REASON = 1_000
 
 
 def _line(cells: Sequence[str | int]) -> bytes:

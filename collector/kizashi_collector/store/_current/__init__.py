@@ -1,10 +1,19 @@
 """What the plan declares, kept current in memory: fed by the log as it commits, built from the log at a start."""
 
-from kizashi_collector.store._current._asked import Answer, Asked, FunnelAsked, Kept, SummaryAsked, answer_of
+from kizashi_collector.store._current._asked import (
+    Answer,
+    Asked,
+    FunnelAsked,
+    Kept,
+    OutcomesAsked,
+    SummaryAsked,
+    answer_of,
+)
+from kizashi_collector.store._current._completing import KeptOutcomes, with_outcomes
 from kizashi_collector.store._current._current import Current
 from kizashi_collector.store._current._in_thread import InThread
-from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace, grounds_of, judge
-from kizashi_collector.store._current._values import Learned, learn, with_outcomes
+from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace, grounds_of, judged
+from kizashi_collector.store._current._values import Learned, learn
 from kizashi_collector.store._current._view import Told, told_of
 
 __all__ = [
@@ -15,13 +24,15 @@ __all__ = [
     "FunnelAsked",
     "InThread",
     "Kept",
+    "KeptOutcomes",
     "Learned",
+    "OutcomesAsked",
     "PlannedPace",
     "SummaryAsked",
     "Told",
     "answer_of",
     "grounds_of",
-    "judge",
+    "judged",
     "learn",
     "told_of",
     "with_outcomes",

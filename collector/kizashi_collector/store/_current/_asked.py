@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from kizashi_collector.analysis import Interval
 from kizashi_collector.store._chunks import Texts
+from kizashi_collector.store._current._completing import KeptOutcomes
 from kizashi_collector.store._current._current import Current
 from kizashi_collector.store._current._view import Unchanged
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Answer", "Asked", "FunnelAsked", "Kept", "SummaryAsked", "answer_of"]
+__all__ = ["Answer", "Asked", "FunnelAsked", "Kept", "OutcomesAsked", "SummaryAsked", "answer_of"]
 
 
 class SummaryAsked(Struct, frozen=True):
@@ -48,7 +49,24 @@ class FunnelAsked(Struct, frozen=True):
         return current.funnel(self.plan, self.name, self.interval, self.by, self.attribution, moving=self.moving)
 
 
-Asked = SummaryAsked | FunnelAsked
+class OutcomesAsked(Struct, frozen=True):
+    """What completes a summary that is not kept, under the plan with this id, where outcomes by more fields are."""
+
+    plan: str
+    interval: Interval
+    by: tuple[str, ...]
+    moving: bool
+
+    def of(self, current: Current) -> KeptOutcomes | None:
+        """What is kept of it."""
+        return current.outcomes(self.plan, self.interval, self.by, moving=self.moving)
+
+    def then(self, outcomes: KeptOutcomes) -> KeptOutcomes:
+        """They are to be sent as they are."""
+        return outcomes
+
+
+Asked = SummaryAsked | FunnelAsked | OutcomesAsked
 
 
 class Answer(Struct, frozen=True):

@@ -20,10 +20,12 @@ from kizashi_collector.store._chunks import (
 from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._current._view import Arrived, View
 from kizashi_collector.store._fits import fit_at
+from kizashi_collector.store._plans import rules_changed_at
 
 __all__ = ["Begun", "Mending", "begin", "found_values", "read_in"]
 
 _AT_ONCE = 50_000
+_EVER = (1 << 63) - 1
 _CHUNKS = "SELECT first, count, numbers FROM chunks WHERE last_time > ? OR last_received > ? ORDER BY first"
 _ADJUSTMENTS = "SELECT seq, event FROM adjustments ORDER BY seq"
 
@@ -106,7 +108,9 @@ def found_values(texts: Texts, view: View, check: Callable[[], None]) -> Callabl
         return None
     stored = fit_at(view.connection, plan.id, now)
     journeys = journeys_until(view.connection, texts, plan, ladder, now, check)
-    return lambda: Values(plan, ladder, rolling, journeys, stored)
+    # What is applied later makes another view.
+    changed_at = rules_changed_at(view.connection, now - ladder.horizon_ms, _EVER)
+    return lambda: Values(plan, ladder, rolling, journeys, stored, changed_at)
 
 
 class Mending(Struct, frozen=True):

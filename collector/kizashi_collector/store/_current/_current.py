@@ -9,19 +9,19 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from kizashi_collector.analysis import Interval
-from kizashi_collector.store._chunks import Texts
-from kizashi_collector.store._current._building import Mending, begin, found_values, read_in
-from kizashi_collector.store._current._values import Learned, learn
+from kizashi_collector.store._current._building import begin, found_values, read_in
+from kizashi_collector.store._current._completing import KeptOutcomes
+from kizashi_collector.store._current._source import Source, reader
+from kizashi_collector.store._current._upkeep import AGAIN_SECONDS, FEW, ClosingError, Upkeep
 from kizashi_collector.store._current._view import Told, Unchanged, View
-from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
+from kizashi_collector.store._spare_memory import give_back, give_back_large
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Current", "Source"]
+__all__ = ["Current"]
 
 T = TypeVar("T")
 _log = logging.getLogger("kizashi.store")
@@ -29,38 +29,11 @@ _AT_ONCE = 3_000
 """So many events are counted at once, in some 6 ms; a question waits no longer for its turn."""
 
 _BACKLOG = 50_000
-_FEW, _A_MOMENT = 2_000, 0.03
+_A_MOMENT = 0.03
 _TICK_SECONDS = 1.0
 _CLOCK_TOLERANCE_MS = 5_000
-_AGAIN_SECONDS = 60.0
-_LOOK_SECONDS = 5.0
-_MEND_SHARE = 20
-"""For each second of looking actors up in the log, nobody is looked up for so many."""
-
 _MANY_TO_MEND = 20_000
 _FORGETTABLE = 1_000_000
-
-
-class _ClosingError(Exception):
-    """Raised within work that nobody waits for any more."""
-
-
-class Source(Protocol):
-    """The log, as far as it is needed here: its file, its texts, and the moments between its transactions."""
-
-    @property
-    def path(self) -> Path:
-        """The database."""
-
-    @property
-    def texts(self) -> Texts:
-        """What the numbers in it stand for."""
-
-    def between(self, do: Callable[[], None]) -> None:
-        """Have something done soon, in any thread, between two transactions as they are told."""
-
-    def keep_fit(self, fit: StoredFit, then: Callable[[StoredFit | None], None]) -> None:
-        """Append a fit to the log; `then` is called once that is durable, or with None where it was not to be done."""
 
 
 class Current:
@@ -88,18 +61,12 @@ class Current:
         # What was asked for last, and what the view was built for: the same object, or a view is to be built.
         self._wanted: tuple[Plan | None] | None = None
         self._built_for: tuple[Plan | None] | None = None
-        self._not_before = self._next_news = self._learn_not_before = 0.0
-        self._mend_not_before = self._look_not_before = 0.0
-        self._learning = False
+        self._not_before = self._next_news = 0.0
         self._build_seconds: float | None = None
         self._progress = 0.0
-        self._connection = self._open()
+        self._connection = reader(log)
+        self._upkeep = Upkeep(log, now, self)
         self._thread: threading.Thread | None = None
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._log.path, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA query_only=ON")
-        return connection
 
     # -- for others ---------------------------------------------------------------------------------------------------
 
@@ -128,7 +95,7 @@ class Current:
             view, as_of = self._ready(plan, interval.as_of, moving=moving)
             return None if view is None else view.summary(interval.end - interval.start, by, as_of, known)
 
-        found = self._hold(ask)
+        found = self.hold(ask)
         return found if found is None or isinstance(found, Unchanged) else found()
 
     def funnel(
@@ -141,12 +108,23 @@ class Current:
             length = interval.end - interval.start
             return None if view is None else view.funnel(name, length, by, attribution, as_of)
 
-        found = self._hold(ask)
+        found = self.hold(ask)
+        return None if found is None else found()
+
+    def outcomes(self, plan: str, interval: Interval, by: tuple[str, ...], *, moving: bool) -> KeptOutcomes | None:
+        """What completes the summary of an interval that ends at its as_of, by fields of which some kept grouping has
+        more; as `summary`."""
+
+        def ask() -> Callable[[], KeptOutcomes] | None:
+            view, as_of = self._ready(plan, interval.as_of, moving=moving)
+            return None if view is None else view.outcomes(interval.end - interval.start, by, as_of)
+
+        found = self.hold(ask)
         return None if found is None else found()
 
     def state(self) -> AnswersState:
         """How things are."""
-        return self._hold(self._state) or AnswersState(build_seconds=self._build_seconds)
+        return self.hold(self._state) or AnswersState(build_seconds=self._build_seconds)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -154,7 +132,7 @@ class Current:
         self._signal.set()
         if self._thread is not None:
             self._thread.join()
-        self._hold(self._drop)
+        self.hold(self._drop)
         self._connection.close()
 
     # -- for whoever is told by the writer ----------------------------------------------------------------------------
@@ -170,14 +148,14 @@ class Current:
             self._signal.set()
         current = self._view
         if current is not None and current.backlog > (_BACKLOG if later else 2 * _AT_ONCE):
-            self._hold(lambda: self._count(len(current.queue)))
+            self.hold(lambda: self._count(len(current.queue)))
 
     def catch_up(self) -> bool:
         """Count some of what was told; whether more is left."""
         view = self._view
         if view is None or not view.queue:
             return False
-        self._hold(lambda: self._count(1))
+        self.hold(lambda: self._count(1))
         return bool(view.queue) and self._view is view
 
     def missed(self) -> None:
@@ -190,9 +168,31 @@ class Current:
         with self._telling:
             self._told = tuple(other for other in self._told if other is not view)
 
+    # -- for upkeep ---------------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> View | None:
+        """The one that is answered from."""
+        return self._view
+
+    def wake(self) -> None:
+        """Have the thread look again at once."""
+        self._signal.set()
+
+    def check(self) -> None:
+        """Raise ClosingError once nobody waits any more."""
+        if self._closed.is_set():
+            raise ClosingError
+
+    def tell_news(self) -> None:
+        """Tell how things are."""
+        self._next_news = time.monotonic() + _TICK_SECONDS
+        self._on_news()
+
     # -- with the lock ------------------------------------------------------------------------------------------------
 
-    def _hold(self, do: Callable[[], T]) -> T | None:
+    def hold(self, do: Callable[[], T]) -> T | None:
+        """Do something while nobody else uses the view; None where that failed."""
         with self._turn:
             self._lock.acquire()
         try:
@@ -201,7 +201,7 @@ class Current:
             # Whatever it was, answers are counted from the log until a new view is there.
             _log.exception("what is kept current failed; answers are counted from the log until it is built anew")
             self._drop()
-            self._not_before = time.monotonic() + _AGAIN_SECONDS
+            self._not_before = time.monotonic() + AGAIN_SECONDS
             return None
         finally:
             self._lock.release()
@@ -270,20 +270,19 @@ class Current:
             self._signal.wait(_TICK_SECONDS)
             # Many small transactions cost as much as one large one; who asks meanwhile counts what is there.
             view = self._view
-            if view is not None and view.backlog < _FEW:
+            if view is not None and view.backlog < FEW:
                 self._closed.wait(_A_MOMENT)
             self._signal.clear()
             if self._closed.is_set():
                 return
-            due = self._hold(self._tick)
+            due = self.hold(self._tick)
             if due and time.monotonic() >= self._not_before:
                 self._build()
-                self._tell_news()
+                self.tell_news()
             elif not due:
-                self._mend()
-                self._learn()
+                self._upkeep.work()
             if time.monotonic() >= self._next_news:
-                self._tell_news()
+                self.tell_news()
 
     def _tick(self) -> bool:
         """Count what is there; whether a view is to be built."""
@@ -306,110 +305,43 @@ class Current:
         if wanted is None:
             return
         began = time.perf_counter()
-        view = None
+        view = values = None
         self._progress = 0.0
+        give_back_large()
         try:
-            with closing(self._open()) as connection:
+            with closing(reader(self._log)) as connection:
                 view = View(wanted[0], self._log.texts, self._now(), connection)
                 if not self._begun(connection, view):
                     return
-                values = found_values(self._log.texts, view, self._check)
+                values = found_values(self._log.texts, view, self.check)
                 read_in(self._log.texts, view, begin(self._log.texts, view), self._closed.is_set, self._got_on)
                 if values is not None:
-                    view.values = values()
+                    view.values, values = values(), None
                 while view.backlog > _AT_ONCE and not self._closed.is_set():
                     view.advance(self._now())
                     view.count(_AT_ONCE)
                 view.connection = self._connection
             if not self._closed.is_set():
-                self._hold(partial(self._replace, view, wanted))
+                self.hold(partial(self._replace, view, wanted))
                 self._build_seconds = time.perf_counter() - began
-        except _ClosingError:
+            give_back()
+        except ClosingError:
             return
         except Exception:  # noqa: BLE001  # it is logged
             _log.exception("cannot keep answers current; they are counted from the log, and it is tried again")
-            self._not_before = time.monotonic() + _AGAIN_SECONDS
+            self._not_before = time.monotonic() + AGAIN_SECONDS
         finally:
             if self._view is not view:
                 self._tell_no_more(view)
 
     def _check(self) -> None:
         if self._closed.is_set():
-            raise _ClosingError
-
-    def _learn(self) -> None:
-        """Learn from the journeys of the view up to the last whole hour, and answer from that once the log has it."""
-        view, now = self._view, self._now()
-        if view is None or view.values is None or self._learning or time.monotonic() < self._learn_not_before:
-            return
-        values = view.values
-        if not values.due(now):
-            if time.monotonic() < self._look_not_before:
-                return
-            self._look_not_before = time.monotonic() + _LOOK_SECONDS
-            if view.backlog > _FEW or not self._hold(values.grown):
-                return
-        journeys = self._hold(values.journeys.for_values)
-        if journeys is None:
-            return
-        self._learning = True
-        try:
-            fit = learn(
-                journeys, list(self._log.texts.codes.sources), values.plan, values.ladder, now, values.groupings
-            )
-            self._log.keep_fit(fit, self._learned)
-        except Exception:  # noqa: BLE001  # it is logged
-            _log.exception("cannot learn what steps are worth; it is tried again")
-            self._learned(None)
-
-    def _learned(self, fit: StoredFit | None) -> None:
-        """A fit is in the log, or could not be written."""
-        self._learning = False
-        if fit is None:
-            self._learn_not_before = time.monotonic() + _AGAIN_SECONDS
-            return
-        # A view that was built meanwhile answers from what the log has last, as it would after a start.
-        view = self._view
-        if view is not None and view.values is not None and view.values.plan.id == fit.plan:
-            self._hold(partial(view.values.use, Learned(fit).prepared()))
-        self._on_news()
-
-    def _mend(self) -> None:
-        """Find the journeys anew of those actors of whom only the log can tell."""
-        view = self._view
-        if view is None or view.values is None or not view.values.journeys.dirty:
-            return
-        if time.monotonic() < self._mend_not_before:
-            return
-        began = time.monotonic()
-        values = view.values
-        mending = self._hold(lambda: Mending.begun(view, values))
-        if mending is None:
-            return
-        try:
-            with closing(self._open()) as connection:
-                found = mending.found(connection, self._log.texts, values, self._check)
-        except _ClosingError:
-            return
-        except Exception:  # noqa: BLE001  # it is logged
-            _log.exception("journeys cannot be found anew; it is tried again")
-            self._hold(values.mend_later)
-            self._mend_not_before = time.monotonic() + _AGAIN_SECONDS
-            return
-        self._hold(lambda: values.mend(found, mending.as_of))
-        ended = time.monotonic()
-        self._mend_not_before = ended + _MEND_SHARE * (ended - began)
-        if view.values.journeys.dirty:
-            self._signal.set()
+            raise ClosingError
 
     def _got_on(self, progress: float) -> None:
         self._progress = progress
         if time.monotonic() >= self._next_news:
-            self._tell_news()
-
-    def _tell_news(self) -> None:
-        self._next_news = time.monotonic() + _TICK_SECONDS
-        self._on_news()
+            self.tell_news()
 
     def _begun(self, connection: sqlite3.Connection, view: View) -> bool:
         """Begin a snapshot between two transactions: all before is in it, and of all after the view is told."""

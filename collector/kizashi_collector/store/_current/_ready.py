@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from msgspec import Struct
 
 from kizashi_collector.analysis import (
     Break,
@@ -19,10 +20,12 @@ from kizashi_collector.analysis import (
     Pace,
     breaks,
     reason,
+    sentences,
 )
+from kizashi_schemas import Reason
 from kizashi_schemas.plan import Plan
 
-__all__ = ["HISTORY_MS", "PlannedPace", "grounds_of", "judge"]
+__all__ = ["HISTORY_MS", "Judged", "PlannedPace", "grounds_of", "judged"]
 
 HISTORY_MS = 29 * 86_400_000
 """What happened before is not looked at when a break in the tracking is looked for."""
@@ -116,8 +119,10 @@ def grounds_of(
     length: int,
     complete_until: int | None,
     mending: bool,
+    redefined: bool = False,
 ) -> Grounds:
-    """What decides on all rows of the answer about a window of this length."""
+    """What decides on all rows of the answer about a window of this length. `redefined`: journeys became another thing
+    less than a horizon ago, by a change of plan (`rules_changed_at`)."""
     steps = [name for name, depth in ladder.depths.items() if 0 < depth <= ladder.steps]
     tests = () if fitted is None else fitted.fit.back_tests
     return Grounds(
@@ -129,16 +134,25 @@ def grounds_of(
         minimum=plan.values.min_effective_conversions,
         unfitted=fitted is None,
         mending=mending,
+        redefined=redefined,
         breaks=found,
         back_tests=[Foretold(test.foretold, test.happened, test.error) for test in tests],
     )
 
 
-def judge(grounds: Grounds, *, young: bool) -> Callable[[float], str | None]:
-    """Why a row with so much evidence is not ready, or None. While no journey is as old as the horizon, none is."""
+class Judged(Struct, frozen=True):
+    """What there is to say of rows: why one with so much evidence is not ready, or None; and a sentence for each reason
+    that one of them may have."""
+
+    judge: Callable[[float], str | None]
+    reasons: Mapping[Reason, str]
+
+
+def judged(grounds: Grounds, *, young: bool) -> Judged:
+    """Judge all rows of an answer by the same grounds. While no journey is as old as the horizon, none has evidence."""
 
     def of_evidence(evidence: float) -> str | None:
         why = reason(grounds, None if young else evidence)
         return None if why is None else why.code
 
-    return of_evidence
+    return Judged(of_evidence, sentences(grounds, young=young))

@@ -34,6 +34,7 @@ from kizashi_collector.store._chunks import (
     receipts,
 )
 from kizashi_collector.store._current._adjusted import Adjusted
+from kizashi_collector.store._current._completing import KeptOutcomes
 from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace
 from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._protocol import FunnelReport, Gone, Lapsed, SummaryReport
@@ -218,19 +219,17 @@ class View:
         self.advance(as_of)
         if as_of < self.arrivals.newest:
             return None
-        try:
-            complete_until = self.arrivals.complete_until(as_of)
-        except ValueError:  # the last receipt was taken back
-            if not self._arrive_again():
-                return None
-            complete_until = self.arrivals.complete_until(as_of)
+        if not self._arrivals_stand(as_of):
+            return None
+        complete_until = self.arrivals.complete_until(as_of)
         version = f"{self._number}-{self.rolling.version(length)}"
         found: list[Break] = []
         if self.values is not None and self._pace is not None:
             found = self._pace.breaks(as_of, complete_until)
             kinds = ",".join(f"{one.event}.{one.kind}" for one in found)
             late = incomplete(as_of, complete_until, length)
-            version += f"-{self.values.version(length)}-{kinds}-{late:d}"
+            redefined = self.values.redefined(as_of)
+            version += f"-{self.values.version(length)}-{kinds}-{late:d}-{redefined:d}"
         if version == known:
             return Unchanged()
         interval = Interval(as_of - length, as_of, as_of)
@@ -239,6 +238,17 @@ class View:
             return lambda: SummaryReport(put_together(), complete_until, interval, version)
         completed = self.values.outcomes(length, by, as_of, complete_until, found)
         return lambda: SummaryReport(completed(put_together()), complete_until, interval, version)
+
+    def outcomes(self, length: int, by: tuple[str, ...], as_of: int) -> Callable[[], KeptOutcomes] | None:
+        """What journeys come to, by fields that no summary is kept by; as `summary`."""
+        if as_of < self.rolling.now or self.values is None or self._pace is None:
+            return None
+        self.advance(as_of)
+        if as_of < self.arrivals.newest or not self._arrivals_stand(as_of):
+            return None
+        complete_until = self.arrivals.complete_until(as_of)
+        found = self._pace.breaks(as_of, complete_until)
+        return self.values.kept_outcomes(length, by, as_of, complete_until, found, self.adjusted.last)
 
     def funnel(
         self, name: str, length: int, by: tuple[str, ...], attribution: str, as_of: int
@@ -271,6 +281,15 @@ class View:
     def receipts_since(self) -> int:
         """Receipts after this are counted."""
         return freshness_start(self.rolling.now)
+
+    def _arrivals_stand(self, as_of: int) -> bool:
+        """Whether it can be told how complete events are; not where the last receipt was taken back, and the log has
+        what was not told here yet."""
+        try:
+            self.arrivals.complete_until(as_of)
+        except ValueError:
+            return self._arrive_again()
+        return True
 
     def _arrive_again(self) -> bool:
         """Judge lateness from the log anew; False if it has what was not told here yet."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from kizashi_collector.analysis._readiness import (
+    GENERALLY,
     Break,
     Foretold,
     Grounds,
     incomplete,
     miscalibrated,
     reason,
+    sentences,
 )
+from kizashi_schemas import Reason
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOW = 20_000 * DAY
@@ -153,3 +156,34 @@ def test_the_evidence_is_told_and_what_the_plan_asks_for(evidence: float | None,
 
 def test_a_plan_without_a_ladder_is_thin_whatever_the_evidence() -> None:
     assert code(1_000.0, ladder=()) == "thin"
+
+
+def test_for_each_reason_that_rows_have_there_is_one_sentence() -> None:
+    for wrong in ({"redefined": True}, {"mending": True}, {"complete_until": None}, {"breaks": (STOPPED,)}):
+        why = reason(grounds(**wrong), 3.0)
+        assert why is not None
+        # All rows have that reason, whatever their evidence.
+        assert sentences(grounds(**wrong)) == sentences(grounds(**wrong), young=True) == {why.code: why.sentence}
+    assert sentences(grounds(breaks=(STOPPED,))) == {"tracking_break": "No purchase has come in."}
+
+
+@pytest.mark.parametrize(
+    ("other", "young", "told"),
+    [
+        ({}, False, "A thin row's value rests on less than the 15 effective_conversions that the plan asks for."),
+        ({"minimum": 2.5}, False, "A thin row's value rests on less than the 2.5 effective_conversions"),
+        ({}, True, "No journey is as old as the plan's horizon yet"),
+        ({"ladder": ()}, False, "Give values.ladder."),
+        ({"ladder": ()}, True, "Give values.ladder."),
+    ],
+)
+def test_where_nothing_is_wrong_rows_can_only_be_thin(other: dict[str, Any], young: bool, told: str) -> None:
+    found = sentences(grounds(**other), young=young)
+    assert found.keys() == {"thin"}
+    assert told in found["thin"]
+
+
+def test_no_reason_is_without_a_sentence() -> None:
+    wrong: list[dict[str, Any]] = [{"mending": True}, {"complete_until": None}, {"breaks": (STOPPED,)}, {}]
+    told = {code for one in [*wrong, {"back_tests": OFF}] for code in sentences(grounds(**one))}
+    assert told | GENERALLY.keys() == set(get_args(Reason))
