@@ -151,7 +151,6 @@ class Collector:
                     )
         assert self.answers.state().backlog == 0
 
-
     async def check_undeclared(self, interval: Interval, by: tuple[str, ...]) -> None:
         """What is counted from the log and completed with kept outcomes, beside what is counted from the log alone."""
         if self.plan is None:
