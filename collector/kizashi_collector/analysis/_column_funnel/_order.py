@@ -22,7 +22,7 @@ from kizashi_collector.analysis._ahead import ahead
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._table import CodeColumn, Column
 
-__all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets", "order_of"]
+__all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets", "of_buckets", "order_of"]
 
 StepNumbers = NDArray[np.uint8]
 
@@ -112,6 +112,19 @@ def buckets(
 
     Events alike in actor, time and step keep the order that they had.
     """
+    return of_buckets(layout, actor, time, step, starters, check, lambda bucket: bucket)
+
+
+def of_buckets(
+    layout: Layout,
+    actor: CodeColumn,
+    time: Column,
+    step: StepNumbers,
+    starters: NDArray[np.bool_] | None,
+    check: Check,
+    do: Callable[[Bucket], T],
+) -> Iterator[T]:
+    """What is made of each of the `buckets`, in their order; of several at once where that is worth other threads."""
     count = 1 << layout.bucket_bits
     size = len(step)
     packed = np.empty(size, np.int64)
@@ -130,10 +143,10 @@ def buckets(
     for number in range(count if edges else 0):
         parts = [slice(a, b) for a, b in zip(bounds[number], bounds[number + 1], strict=True) if a < b]
         if parts:
-            split.append(partial(_bucket, layout, number, packed, rows, parts))
-    for bucket in _each(split):
+            split.append(partial(_bucket, layout, number, packed, rows, parts, do))
+    for made in _each(split):
         check()
-        yield bucket
+        yield made
 
 
 def _each(jobs: Sequence[Callable[[], T]]) -> Iterator[T]:
@@ -175,11 +188,13 @@ def _block(
     return _Block(found, places, edges)
 
 
-def _bucket(layout: Layout, number: int, packed: Column, rows: Column, parts: Sequence[slice]) -> Bucket:
+def _bucket(
+    layout: Layout, number: int, packed: Column, rows: Column, parts: Sequence[slice], do: Callable[[Bucket], T]
+) -> T:
     found = np.concatenate([packed[part] for part in parts])
     where = np.concatenate([rows[part] for part in parts])
     order = order_of(found, layout.bits)
-    return Bucket(number, found.take(order), where.take(order))
+    return do(Bucket(number, found.take(order), where.take(order)))
 
 
 def order_of(packed: Column, bits: int) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from msgspec import Struct
 
 from kizashi_collector.analysis._column_funnel._conditions import Details
 from kizashi_collector.analysis._column_funnel._order import Bucket
@@ -12,7 +13,15 @@ from kizashi_collector.analysis._column_funnel._taken import Taken
 from kizashi_collector.analysis._events import LoggedEvent
 from kizashi_collector.analysis._table import Column, EventTable
 
-__all__ = ["Ties"]
+__all__ = ["Tied", "Ties"]
+
+
+class Tied(Struct, frozen=True, eq=False):
+    """Which of some places are tied, how many events are alike there, and the rows of these, tie after tie."""
+
+    at: Column
+    counts: Column
+    alike: Column
 
 
 class Ties:
@@ -27,18 +36,24 @@ class Ties:
         self._counts: dict[int, int] = {}
         self._noted: list[tuple[int, Column, Column, Column]] = []
 
-    def note(self, step: int, bucket: Bucket, place: Column, rows: Column | None) -> None:
-        """Note the ties among places of a bucket where a step was taken, each the first of those alike."""
+    def note(self, step: int, taken: int, tied: Tied | None) -> None:
+        """Note what is `tied` among so many places of a bucket where a step was taken, after those noted before."""
         before = self._counts.get(step, 0)
-        self._counts[step] = before + len(place)
+        self._counts[step] = before + taken
+        if tied is not None:
+            self._noted.append((step, before + tied.at, tied.counts, tied.alike))
+
+    @staticmethod
+    def tied(bucket: Bucket, place: Column, rows: Column | None) -> Tied | None:
+        """The ties among places of a bucket where a step was taken, each the first of those alike."""
         (tied,) = np.nonzero(bucket.tied(place))
         if not len(tied):
-            return
+            return None
         first = place[tied]
         counts = np.searchsorted(bucket.packed, bucket.packed[first], "right") - first
         among = np.repeat(first, counts) + np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
         alike = bucket.rows[among].astype(np.int64)
-        self._noted.append((step, before + tied, counts, alike if rows is None else rows[alike]))
+        return Tied(tied, counts, alike if rows is None else rows[alike])
 
     def settle(self, taken: Taken, *, money: bool, sources: bool, properties: bool) -> None:
         """Let the smaller id go first wherever those alike differ in what is asked about."""

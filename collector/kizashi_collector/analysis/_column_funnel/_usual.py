@@ -8,13 +8,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from kizashi_collector.analysis._column_funnel._chains import Chains, advance, winning
+from kizashi_collector.analysis._column_funnel._chains import advance, winning
 from kizashi_collector.analysis._column_funnel._conditions import Conditions, Details, Masks
 from kizashi_collector.analysis._column_funnel._days import Days
 from kizashi_collector.analysis._column_funnel._keys import Keys
-from kizashi_collector.analysis._column_funnel._order import BLOCK, NO_STEP, Bucket, Layout, StepNumbers, buckets
+from kizashi_collector.analysis._column_funnel._order import BLOCK, NO_STEP, Bucket, Layout, StepNumbers, of_buckets
 from kizashi_collector.analysis._column_funnel._taken import Taken, Trend
-from kizashi_collector.analysis._column_funnel._ties import Ties
+from kizashi_collector.analysis._column_funnel._ties import Tied, Ties
 from kizashi_collector.analysis._events import Interval, LoggedEvent
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._table import CodeColumn, Codes, Column, EventTable
@@ -28,6 +28,14 @@ _WIDEST = 1 << 34
 """Codes of actors up to this leave room beside times and steps."""
 
 KeyOf = Callable[[Column], Column]
+
+
+class _Ran(Struct, frozen=True, eq=False):
+    """What came of a bucket: the attempts that count, the ties of each step, and by day who entered and completed."""
+
+    taken: Taken
+    tied: list[Tied | None]
+    trend: Column | None
 
 
 class Usual(Struct, frozen=True, eq=False):
@@ -151,17 +159,19 @@ class Usual(Struct, frozen=True, eq=False):
         parts = []
         self.ties.clear()
         if layout is not None:
-            for bucket in buckets(layout, actor, time, step, starters, self.check):
-                chains = advance(bucket, layout, self.steps)
-                if not len(chains.start):
+            bounds = layout
+
+            def run(bucket: Bucket) -> _Ran | None:
+                return self._ran(bucket, bounds, rows, key_of, days)
+
+            for ran in of_buckets(layout, actor, time, step, starters, self.check, run):
+                if ran is None:
                     continue
-                parts.append(self._part(bucket, layout, chains, rows, key_of))
-                if days is not None:
-                    by_day = advance(bucket, layout, self.steps, days)
-                    won = winning(by_day)
-                    day = won.owner % days.count
-                    trend[0] += np.bincount(day, minlength=days.count)
-                    trend[1] += np.bincount(day[won.depth == self.steps - 1], minlength=days.count)
+                parts.append(ran.taken)
+                for number, tied in enumerate(ran.tied):
+                    self.ties.note(number, len(ran.taken.who[number]), tied)
+                if ran.trend is not None:
+                    trend += ran.trend
         taken = Taken.joined(parts, self.steps)
         return taken, (trend[0].tolist(), trend[1].tolist())
 
@@ -175,19 +185,34 @@ class Usual(Struct, frozen=True, eq=False):
             actor=int(actor.max()), first=first, last=last, steps=self.steps, window=self.window, rows=rows
         )
 
-    def _part(self, bucket: Bucket, layout: Layout, chains: Chains, rows: Column | None, key_of: KeyOf | None) -> Taken:
+    def _ran(
+        self, bucket: Bucket, layout: Layout, rows: Column | None, key_of: KeyOf | None, days: Days | None
+    ) -> _Ran | None:
+        """What becomes of the actors of a bucket; several are asked about at once."""
+        chains = advance(bucket, layout, self.steps)
+        if not len(chains.start):
+            return None
         won = winning(chains)
         none = np.zeros(0, np.int64)
         who, time, row = ([none] * self.steps for _ in range(3))
+        tied: list[Tied | None] = []
         for step, place in enumerate(won.place):
             who[step] = np.flatnonzero(won.depth >= step)
             time[step] = layout.times(chains.moment.take(place))
             row[step] = bucket.rows.take(place).astype(np.int64)
             if rows is not None:
                 row[step] = rows[row[step]]
-            self.ties.note(step, bucket, place, rows)
+            tied.append(Ties.tied(bucket, place, rows))
         group = None if key_of is None else key_of(layout.actors(chains.moment[won.place[0]], bucket.number))
-        return Taken(won.depth, who, time, row, group)
+        return _Ran(Taken(won.depth, who, time, row, group), tied, self._by_day(bucket, layout, days))
+
+    def _by_day(self, bucket: Bucket, layout: Layout, days: Days | None) -> Column | None:
+        if days is None:
+            return None
+        won = winning(advance(bucket, layout, self.steps, days))
+        day = won.owner % days.count
+        through = day[won.depth == self.steps - 1]
+        return np.array([np.bincount(one, minlength=days.count) for one in (day, through)])
 
 
 def _numbers(masks: Masks) -> StepNumbers:

@@ -28,7 +28,7 @@ _MOST_LENGTH = 255
 
 
 class Held:
-    """Events by their place, in the order in which they came. Some 50 bytes each.
+    """Events by their place, in the order in which they came. Some 40 bytes each.
 
     `marks` and `flags` belong to whoever counts; here they are only kept. Room is doubled when it is full; pages that
     nothing was written to take no memory. `length` is how many events of each actor came, up to 255.
@@ -41,9 +41,9 @@ class Held:
         self._belated: dict[int, int] = {}
         self._belated_at: dict[int, int] = {}
         self.value: Column = np.empty(_ROOM, np.int64)
-        self.name: Places = np.empty(_ROOM, np.int32)
+        self.name: NDArray[Any] = np.empty(_ROOM, np.uint16)
         self.currency: NDArray[np.int16] = np.empty(_ROOM, np.int16)
-        self.source: Places = np.empty(_ROOM, np.int32)
+        self.source: NDArray[Any] = np.empty(_ROOM, np.uint16)
         self.actor: Places = np.empty(_ROOM, np.int32)
         self.marks: NDArray[np.uint32] = np.empty(_ROOM, np.uint32)
         self.flags: NDArray[np.uint8] = np.empty(_ROOM, np.uint8)
@@ -61,8 +61,10 @@ class Held:
         self.time[first:last] = events.time
         self._note(events.seq, first)
         self.value[first:last] = events.value
+        self.name = _holding(self.name, events.name)
         self.name[first:last] = events.name
         self.currency[first:last] = events.currency
+        self.source = _holding(self.source, events.source)
         self.source[first:last] = events.source
         self.actor[first:last] = events.actor
         self.marks[first:last] = 0
@@ -148,6 +150,11 @@ class Held:
 
 
 _COLUMNS = ("time", "_seq", "value", "name", "currency", "source", "actor", "marks", "flags", "_before")
+
+
+def _holding(column: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """The column, wider if need be to hold these codes."""
+    return column if int(codes.max()) <= np.iinfo(column.dtype).max else column.astype(np.int32)
 
 
 def _longer(column: NDArray[Any], least: int, fill: int | None = None) -> NDArray[Any]:

@@ -48,7 +48,7 @@ class StepTable:
         name = held.name[places]
         if len(name) and int(name.max()) >= len(self._of_name):
             self._learn_names()
-        step = self._of_name[name]
+        step: StepNumbers = self._of_name[name]
         if self._conditional:
             source = held.source[places]
             if len(source) and int(source.max()) >= len(self._by_source):
