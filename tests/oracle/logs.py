@@ -46,6 +46,7 @@ _SOURCES: list[dict[str, str]] = [
     {"campaign": "h"},
     {"campaign": "g", "device": "d"},
     {"device": "d"},
+    {"gclid": "x"},
 ]
 _MONEY: list[tuple[int | None, str | None]] = [
     (None, None),

@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kizashi_collector.analysis import EventTable, Interval, LoggedEvent, Worth, summarize
+from kizashi_collector.analysis import Codes, EventTable, Interval, LoggedEvent, Worth, summarize
 from kizashi_collector.analysis._rolling import RollingSummaries
 from kizashi_schemas.plan import Plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
@@ -29,7 +30,10 @@ class Kept:
         self.table, codes = table_of(log)
         self.log = dict(enumerate(log, 1))
         self.there: dict[int, LoggedEvent] = {}
-        self.rolling = RollingSummaries(plan, codes, windows=_WINDOWS, groupings=_BY, now=now, long_chain=long_chain)
+        self.by = [] if plan is None else _BY
+        self.rolling = RollingSummaries(
+            plan, codes, windows=_WINDOWS, groupings=self.by, now=now, long_chain=long_chain
+        )
 
     def arrive(self, count: int) -> None:
         """The next events of the log arrive in one batch."""
@@ -61,7 +65,7 @@ class Kept:
 
     def check(self) -> None:
         for length in _WINDOWS:
-            for by in [(), *_BY]:
+            for by in [(), *self.by]:
                 interval = Interval(self.now - length, self.now, self.now)
                 events = list(self.there.values())
                 worth = Worth(self.plan, [event for event in events if event.adjust and event.time <= self.now])
@@ -100,6 +104,11 @@ def test_rolling_summaries_equal_the_plain_count_at_every_step(
     kept.check()
     kept.advance(6 * GRID_MS)
     kept.check()
+
+
+def test_without_a_plan_there_is_no_breakdown() -> None:
+    with pytest.raises(ValueError, match=r"campaign.*without a plan"):
+        RollingSummaries(None, Codes([""], [""], [{}]), windows=_WINDOWS, groupings=[("campaign",)], now=ORIGIN_MS)
 
 
 def test_nothing_is_there_at_the_beginning() -> None:

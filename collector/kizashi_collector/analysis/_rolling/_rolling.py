@@ -60,6 +60,7 @@ class RollingSummaries:
 
     It starts at `now`, in milliseconds since 1970, with no events. They are added in the order of their numbers, with
     any times: what lies before all windows is passed over, and what lies ahead of now waits. Time never goes back.
+    Raises ValueError for groupings without a plan: which currencies are in a sum is told of all rows together alone.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class RollingSummaries:
         self.now = now
         self.held = Held()
         kept = dict.fromkeys(by for by in groupings if by)
+        if kept and plan is None:
+            raise ValueError(f"groupings: {list(kept)} without a plan; without one only the total is kept")
         self._layout = Layout([(), *kept][:MOST_GROUPINGS], plan, codes)
         self._place_of = {by: at for at, by in enumerate(self._layout.groupings)}
         self._ever = Sums(self._layout)

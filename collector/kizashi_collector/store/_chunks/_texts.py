@@ -177,14 +177,17 @@ class Texts:
         return shape
 
     def _source(self, source: Mapping[str, str]) -> int | None:
-        """The number of a source's dimensions, or None where no more can be numbered."""
+        """The number of a source's dimensions, or None where no more can be numbered.
+
+        A source that has none of them, but a click id, has a number of its own: a journey may be credited to it.
+        """
+        if not source:
+            return 0
         values = tuple([source.get(name) for name in DIMENSIONS])
         number = self._by_values.get(values)
         if number is not None:
             return number
         shared = {name: value for name, value in zip(DIMENSIONS, values, strict=True) if value is not None}
-        if not shared:
-            return 0
         if not self.sources_are_whole:
             return None
         return self._number(_SOURCES, msgspec.json.encode(shared).decode())

@@ -59,6 +59,17 @@ async def test_a_journey_is_in_the_row_of_the_event_that_it_is_credited_to(tmp_p
         assert before.total.journeys == 1
 
 
+async def test_a_click_id_alone_is_a_source_too(tmp_path: Path) -> None:
+    async with live_collector(tmp_path, plan=plan(["campaign"])) as collector:
+        await collector.post([event(collector, "mv_view", 3 * HOUR, campaign="A")])
+        await collector.post([event(collector, "mv_view", 2 * HOUR, gclid="g1")])
+        await collector.post([event(collector, "mv_view", HOUR)])
+        kept = await learned(collector, window="1d", by="campaign")
+        counted = await collector.summary(by="campaign", window="1d", as_of=kept.as_of)
+        for answer in (kept, counted):
+            assert [(row.key["campaign"], row.journeys) for row in answer.rows] == [("", 1), ("A", 0)]
+
+
 async def test_a_breakdown_by_a_click_id_is_counted_from_the_log_though_the_plan_names_it(tmp_path: Path) -> None:
     async with live_collector(tmp_path, plan=plan(["gclid"], ["campaign"])) as collector:
         await collector.post([event(collector, "mv_view", HOUR, f"a{at}", gclid=f"g{at}") for at in range(3)])

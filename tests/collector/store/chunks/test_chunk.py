@@ -187,5 +187,12 @@ def test_texts_are_numbered_for_good(tmp_path: object) -> None:
     again = Texts(connection)
     assert again.name("mv_view") == name
     assert again.sources([{"campaign": "brand"}]) == ([number], [None])
-    assert again.sources([{"gclid": "other"}]) == ([0], [{"gclid": "other"}])
+    # A click id alone is a source, one and the same whatever it is; nothing at all is none.
+    alone = [{"gclid": "other"}, {"gclid": "another"}, {}]
+    (number, same, nothing), rests = again.sources(alone)
+    assert number == same != nothing == 0
+    assert rests == [{"gclid": "other"}, {"gclid": "another"}, None]
+    assert [again.source_of(one, rest) for one, rest in zip((number, same, nothing), rests, strict=True)] == alone
+    again.save(connection)
+    assert Texts(connection).sources(alone) == ([number, number, 0], rests)
     connection.close()
