@@ -134,7 +134,7 @@ def _incomplete(grounds: Grounds) -> Why | None:
     if not incomplete(grounds.as_of, grounds.complete_until, grounds.window_ms):
         return None
     if grounds.complete_until is None:
-        return Why("incomplete", "No event has ever been received.")
+        return Why("incomplete", "No event has ever been received, imported ones aside.")
     behind = length_text(grounds.as_of - grounds.complete_until)
     until = instant_text(grounds.complete_until)
     return Why("incomplete", f"Events are complete only up to {until}, {behind} back: delivery is behind, or stopped.")

@@ -81,7 +81,7 @@ def test_where_nothing_was_ever_received_the_window_is_incomplete() -> None:
     assert incomplete(NOW, None, 7 * DAY)
     why = reason(grounds(complete_until=None), 41.2)
     assert why is not None
-    assert why.sentence == "No event has ever been received."
+    assert why.sentence == "No event has ever been received, imported ones aside."
 
 
 def test_how_far_delivery_is_behind_is_told() -> None:
