@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kizashi_collector.analysis import Interval, LoggedEvent
+from kizashi_collector.analysis import FunnelFigures, Interval, LoggedEvent
 from kizashi_collector.store import EventColumns, InThread, LogAnswers, SqliteLog, SummaryReport
-from kizashi_schemas import parse_duration
+from kizashi_collector.store._snapshot import Snapshot
+from kizashi_schemas import Funnel, parse_duration
 from kizashi_schemas.plan import DEFAULT_WINDOWS, Plan, load_plan
 from live_collector import until
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
@@ -105,6 +105,20 @@ class Collector:
         learned = self.plan is None or state.learned_until == self.now // HOUR_MS * HOUR_MS
         return state.current and learned and not (state.mending or state.backlog)
 
+    async def counted(self, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
+        """The summary, counted from the log."""
+        return await self.log.read(
+            lambda connection, patience: Snapshot(connection, self.log.texts, patience).summary(self.plan, interval, by)
+        )
+
+    async def run(self, funnel: Funnel, interval: Interval, by: tuple[str, ...]) -> FunnelFigures:
+        """The funnel, run over the log."""
+        return await self.log.read(
+            lambda connection, patience: Snapshot(connection, self.log.texts, patience).funnel(
+                self.plan, funnel, interval, by, "first"
+            )
+        )
+
     async def kept(self, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         """The summary that is kept, once no actor's journeys have to be found anew in the log."""
         plan = None if self.plan is None else self.plan.id
@@ -136,7 +150,7 @@ class Collector:
             interval = Interval(self.now - length, self.now, self.now)
             for by in [(), *summaries]:
                 kept = await self.kept(interval, by)
-                counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
+                counted = await self.counted(interval, by)
                 assert self.comparable(kept) == self.comparable(counted)
                 again = current.summary(plan, interval, by, moving=True, known=kept.version)
                 assert not isinstance(again, SummaryReport)
@@ -145,10 +159,7 @@ class Collector:
                 for by in [(), *summaries]:
                     figures = current.funnel(plan, name, interval, by, "first", moving=False)
                     assert figures is not None
-                    asked: dict[str, Any] = {"plan": self.plan, "funnel": funnel, "interval": interval, "by": by}
-                    assert figures.figures == await self.log.read(
-                        partial(self.answers._run, **asked, attribution="first")
-                    )
+                    assert figures.figures == await self.run(funnel, interval, by)
         assert self.answers.state().backlog == 0
 
     async def check_undeclared(self, interval: Interval, by: tuple[str, ...]) -> None:
@@ -157,8 +168,12 @@ class Collector:
             return
         outcomes = self.thread.current.outcomes(self.plan.id, interval, by, moving=False)
         assert outcomes is not None
-        completed = await self.log.read(partial(self.answers._completed, plan=self.plan, by=by, kept=outcomes))
-        counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
+        completed = await self.log.read(
+            lambda connection, patience: Snapshot(connection, self.log.texts, patience).completed(
+                self.plan, by, outcomes
+            )
+        )
+        counted = await self.counted(interval, by)
         assert completed is not None
         assert self.comparable(completed) == self.comparable(counted)
 

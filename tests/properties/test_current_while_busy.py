@@ -5,17 +5,16 @@ same orders, erasures, retention, changes of plan, questions; while views are be
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
 
-from kizashi_collector.analysis import Interval, LoggedEvent
+from kizashi_collector.analysis import FunnelFigures, Interval, LoggedEvent
 from kizashi_collector.store import EventColumns, InThread, LogAnswers, SqliteLog, SummaryReport
-from kizashi_schemas import parse_duration
+from kizashi_collector.store._snapshot import Snapshot
+from kizashi_schemas import Funnel, parse_duration
 from kizashi_schemas.plan import Plan, load_plan
 from live_collector import until
 
@@ -106,6 +105,20 @@ class Shop:
         interval = Interval(self.now - 6 * HOUR, self.now, self.now)
         assert await self.answers.summary(self.plan, interval, (), lambda report: report, moving=True) is not None
 
+    async def counted(self, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
+        """The summary, counted from the log."""
+        return await self.log.read(
+            lambda connection, patience: Snapshot(connection, self.log.texts, patience).summary(self.plan, interval, by)
+        )
+
+    async def run(self, funnel: Funnel, interval: Interval, by: tuple[str, ...]) -> FunnelFigures:
+        """The funnel, run over the log."""
+        return await self.log.read(
+            lambda connection, patience: Snapshot(connection, self.log.texts, patience).funnel(
+                self.plan, funnel, interval, by, "first"
+            )
+        )
+
     async def kept(self, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         """The summary that is kept, once no actor's journeys have to be found anew in the log."""
         async with asyncio.timeout(10):
@@ -129,17 +142,11 @@ class Shop:
             interval = Interval(self.now - parse_duration(window), self.now, self.now)
             for by in [(), ("campaign",)]:
                 kept = await self.kept(interval, by)
-                counted = await self.log.read(partial(self.answers._count, plan=self.plan, interval=interval, by=by))
+                counted = await self.counted(interval, by)
                 assert msgspec.structs.replace(kept, version=None) == counted
-                asked: dict[str, Any] = {
-                    "plan": self.plan,
-                    "funnel": self.plan.funnels["again"],
-                    "interval": interval,
-                    "by": by,
-                }
                 figures = current.funnel(self.plan.id, "again", interval, by, "first", moving=False)
                 assert figures is not None
-                assert figures.figures == await self.log.read(partial(self.answers._run, **asked, attribution="first"))
+                assert figures.figures == await self.run(self.plan.funnels["again"], interval, by)
 
 
 @pytest.mark.parametrize("seed", range(6))
