@@ -14,7 +14,7 @@ import pytest
 
 from kizashi_collector.analysis import Codes, EventTable, Interval, LoggedEvent, Worth, evaluate_funnel
 from kizashi_collector.analysis._column_funnel import NO_STEP, evaluate_table_funnel, winners, winners_for_every_start
-from kizashi_collector.analysis._column_funnel._order import Layout, buckets
+from kizashi_collector.analysis._column_funnel._order import Layout, buckets, in_order, order_of
 from kizashi_schemas import DAY_MS, Exclusion, Funnel, Histogram, Step, parse_time
 from kizashi_schemas.plan import load_plan
 from oracle.timelines import ALL, START_MS, span, timeline
@@ -153,6 +153,21 @@ def test_events_are_in_the_same_order_however_many_buckets_there_are() -> None:
         layout = msgspec.structs.replace(plain, actor_bits=plain.actor_bits - bits, bucket_bits=bits)
         rows = [bucket.rows.tolist() for bucket in buckets(layout, actor, time, step, None, lambda: None)]
         assert [row for part in rows for row in part] == expected
+
+
+@pytest.mark.parametrize("late", [0, 1, 40, 5_000])
+@pytest.mark.parametrize("actors", [3, 900, 1 << 17])
+def test_however_many_events_came_late_the_order_is_that_of_all_digits(late: int, actors: int) -> None:
+    draw = np.random.default_rng(late * actors)
+    time = np.sort(draw.integers(0, 50_000, 5_000))
+    time[draw.permutation(5_000)[:late]] = draw.integers(0, 50_000, late)
+    actor, step = draw.integers(0, actors, 5_000), draw.integers(0, 3, 5_000).astype(np.uint8)
+    layout = Layout(0, 1_000, 2, 17, (actors - 1).bit_length(), 0)
+    packed = layout.packed(actor, time, step)
+    found, order = in_order(packed, layout)
+    assert found.tolist() == packed[order].tolist()
+    # Events that are alike keep the order that they had.
+    assert order.tolist() == order_of(packed, layout.bits).tolist() == np.argsort(packed, kind="stable").tolist()
 
 
 def test_the_widest_actors_times_and_steps_fit() -> None:

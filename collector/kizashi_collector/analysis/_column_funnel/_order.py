@@ -22,7 +22,7 @@ from kizashi_collector.analysis._ahead import ahead
 from kizashi_collector.analysis._matching import Check
 from kizashi_collector.analysis._table import CodeColumn, Column
 
-__all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets", "of_buckets", "order_of"]
+__all__ = ["NO_STEP", "Bucket", "Layout", "StepNumbers", "buckets", "in_order", "of_buckets", "order_of"]
 
 StepNumbers = NDArray[np.uint8]
 
@@ -36,6 +36,7 @@ _MOST_BUCKET_BITS = 8
 _WORD = 63
 _FEW = 1 << 10
 _WORTH_THREADS = 4
+_DIGIT = 16
 
 T = TypeVar("T")
 
@@ -193,8 +194,33 @@ def _bucket(
 ) -> T:
     found = np.concatenate([packed[part] for part in parts])
     where = np.concatenate([rows[part] for part in parts])
-    order = order_of(found, layout.bits)
-    return do(Bucket(number, found.take(order), where.take(order)))
+    found, order = in_order(found, layout)
+    return do(Bucket(number, found, where.take(order)))
+
+
+def in_order(packed: Column, layout: Layout) -> tuple[Column, NDArray[np.intp]]:
+    """Packed numbers in order, and where each of them was.
+
+    Events are stored about in the order of their times, so that most actors' are in order once those of an actor are
+    together; only the others are sorted by all their digits.
+    """
+    shift = layout.time_bits + layout.step_bits
+    if len(packed) < _FEW or layout.actor_bits > _DIGIT:
+        order = order_of(packed, layout.bits)
+        return packed.take(order), order
+    order = (packed >> shift).astype(np.uint16).argsort(kind="stable")
+    found = packed.take(order)
+    (falls,) = np.nonzero(found[1:] < found[:-1])
+    if len(falls):
+        whose = found >> shift
+        unsorted = np.zeros(1 << layout.actor_bits, np.bool_)
+        unsorted[whose.take(falls)] = True
+        (places,) = np.nonzero(unsorted.take(whose))
+        theirs = found.take(places)
+        again = order_of(theirs, layout.bits)
+        found[places] = theirs.take(again)
+        order[places] = order.take(places.take(again))
+    return found, order
 
 
 def order_of(packed: Column, bits: int) -> NDArray[np.intp]:
