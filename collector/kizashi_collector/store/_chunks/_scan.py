@@ -62,16 +62,19 @@ def events_between(
 def adjusted_among(
     connection: Connection, texts: Texts, adjusted: Collection[tuple[str, str]], table: EventTable
 ) -> dict[int, LoggedEvent]:
-    """The events of a table, by their number, that have one of these names and orders."""
-    found: set[int] = set()
+    """The events of a table, by their number, that have one of these names and orders.
+
+    They say as much as adjustments concern, which is told without knowing any actor.
+    """
+    found: dict[int, str] = {}
     for name, order in adjusted:
         row = connection.execute(_ORDER, (order, texts.name_known(name))).fetchone()
         if row is not None:
-            found.add(row[0])
+            found[row[0]] = order
     if not found:
         return {}
     there = table.seq[np.isin(table.seq, np.fromiter(found, np.int64, len(found)))]
-    return dict(events_at(connection, texts, sorted(there.tolist())))
+    return dict(originals_at(connection, texts, [(seq, found[seq]) for seq in sorted(there.tolist())]))
 
 
 def adjusted_between(
