@@ -72,6 +72,17 @@ class Plan(Struct, kw_only=True, frozen=True):
         return PlanId(hashlib.sha256(self.canonical).hexdigest()[:16])
 
     @property
+    def learning_id(self) -> str:
+        """The identity of all that learned values hang on: which events there are and are final, what finals bring,
+        ladder, horizon, lookback, credit, currency with its rates, and summaries. Plans that have it in common, such as
+        those before and after a change of a declared value or an owner, share what was learned."""
+        finals = [(name, self.events[name].value) for name in self.finals]
+        values = self.values
+        rules = (values.ladder, values.horizon, values.lookback, values.credit)
+        said = [self.currency, sorted(self.rates.items()), list(self.events), finals, *rules, self.summaries]
+        return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
+
+    @property
     def finals(self) -> tuple[str, ...]:
         """The names of final conversions, in the plan's order."""
         return tuple(name for name, rule in self.events.items() if rule.final)

@@ -105,7 +105,7 @@ def learned(plan: str, factor: float) -> tuple[Plan, Fit]:
 def stored_fit(plan: str, factor: float, boundary: int) -> StoredFit:
     chosen, fit = learned(plan, factor)
     content = [(("campaign",), fit)], ORIGIN - 60 * 24 * HOUR, 60
-    return StoredFit(0, chosen.id, boundary, boundary, 0.0, zlib.compress(msgspec.msgpack.encode(content)))
+    return StoredFit(0, chosen.learning_id, boundary, boundary, 0.0, zlib.compress(msgspec.msgpack.encode(content)))
 
 
 class Happening(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class Snapshot:
         if ladder is None:
             return review(EventTable.empty(), texts.codes, plan, None, None, as_of=as_of, check=self._patience)
         journeys = journeys_until(self._connection, texts, plan, ladder, as_of, self._patience)
-        stored = fit_at(self._connection, plan.id, as_of)
+        stored = fit_at(self._connection, plan.learning_id, as_of)
         learned = None if stored is None else Learned(stored).whole
         since = as_of - max(ladder.lookback_ms + ladder.horizon_ms, HISTORY_MS)
         table = table_between(
@@ -161,7 +161,7 @@ class Snapshot:
             worth = Worth(plan, adjustments(self._connection, as_of))
             events = events_between(self._connection, texts, -1, as_of, self._patience)
             journeys, sources = walked_journeys(events, ladder, worth, as_of=as_of, check=self._patience)
-        stored = fit_at(self._connection, plan.id, as_of)
+        stored = fit_at(self._connection, plan.learning_id, as_of)
         learned = None if stored is None else Learned(stored)
         if learned is None or learned.covering(by) is None:
             [grouping] = [one for one in fit_groupings(plan.summaries) if set(by) <= set(one)][:1] or [by]

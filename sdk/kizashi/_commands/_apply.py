@@ -104,7 +104,8 @@ def _change_file(args: argparse.Namespace, diff: Path, plan: Path) -> int:
             raise PlanError([f"{plan}: was changed meanwhile, and is left as it is; {_ANEW} {plan}"]) from None
         except OSError as error:
             told = error.strerror or error
-            raise PlanError([f"{plan}: cannot be written: {told}; nothing changed, check its rights"]) from None
+            remedy = "nothing changed, check the rights of the file and of its folder"
+            raise PlanError([f"{plan}: cannot be written: {told}; {remedy}"]) from None
     return _say(
         args,
         [*change.sentences, f"{plan}: plan {change.old_id} → {new.id}" + (", not written" if args.dry_run else "")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -39,7 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and not getattr(args, "takes_anything", False):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     run: Callable[[argparse.Namespace], int] = args.run
-    return run(args)
+    try:
+        status = run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough, as `head` has. Nothing more is written there, not even at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _add(entry: EntryPoint, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

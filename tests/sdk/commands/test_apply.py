@@ -244,7 +244,10 @@ def test_a_file_that_may_not_be_written_is_left_alone(
 ) -> None:
     plan.chmod(0o440)
     assert apply(diff, plan) == 1
-    assert "cannot be written: Permission denied; nothing changed, check its rights" in capsys.readouterr().err
+    assert (
+        "cannot be written: Permission denied; nothing changed, check the rights of the file and of its folder"
+        in capsys.readouterr().err
+    )
     assert plan.read_bytes() == PLAN.encode()
 
 

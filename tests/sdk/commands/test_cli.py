@@ -162,3 +162,13 @@ def test_the_program_runs(plan: Path) -> None:
         "import sys; from kizashi._commands import main; sys.exit(main())",
     ]
     assert subprocess.run([*command, "plan", "check", str(plan)], check=False, capture_output=True).returncode == 0
+
+
+def test_whoever_has_read_enough_hears_no_complaint(tmp_path: Path) -> None:
+    many = "".join(f"[events.mv_{number}]\nvalue = 1\n" for number in range(20_000))
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text('currency = "JPY"\n' + many, encoding="utf-8")
+    new.write_text('currency = "JPY"\n' + many.replace("value = 1", "value = 2"), encoding="utf-8")
+    command = f"{sys.executable} -m kizashi plan diff {old} {new} | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")

@@ -106,7 +106,7 @@ def found_values(texts: Texts, view: View, check: Callable[[], None]) -> Callabl
     ladder = Ladder.of(plan)
     if plan is None or ladder is None:
         return None
-    stored = fit_at(view.connection, plan.id, now)
+    stored = fit_at(view.connection, plan.learning_id, now)
     journeys = journeys_until(view.connection, texts, plan, ladder, now, check)
     # What is applied later makes another view.
     changed_at = rules_changed_at(view.connection, now - ladder.horizon_ms, _EVER)

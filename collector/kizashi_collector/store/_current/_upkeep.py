@@ -102,7 +102,7 @@ class Upkeep:
             return
         # A view that was built meanwhile answers from what the log has last, as it would after a start.
         view = self._keeping.view
-        if view is not None and view.values is not None and view.values.plan.id == fit.plan:
+        if view is not None and view.values is not None and view.values.plan.learning_id == fit.plan:
             self._keeping.hold(partial(view.values.use, Learned(fit).prepared()))
         self._keeping.tell_news()
 

@@ -119,7 +119,7 @@ def learn(
         oldest = min(oldest, int(part.begin.min(initial=now)))
     fits = [(by, fit(counting.taken(), check)) for by, counting in countings]
     packed = zlib.compress(msgspec.msgpack.encode(_Fits(fits, oldest, begun)))
-    return StoredFit(0, plan.id, boundary, now, time.perf_counter() - began, packed)
+    return StoredFit(0, plan.learning_id, boundary, now, time.perf_counter() - began, packed)
 
 
 class Values:

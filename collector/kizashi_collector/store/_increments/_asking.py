@@ -161,7 +161,7 @@ class Increments:
 
     def _step_values(self, connection: Connection, plan: Plan, ladder: Ladder, worth: Worth, as_of: int) -> StepValues:
         if any(rule.use == "learned" for rule in plan.events.values()):
-            stored = fit_at(connection, plan.id, as_of)
+            stored = fit_at(connection, plan.learning_id, as_of)
             learned = self._learned
             if stored is not None and (learned is None or learned.number != stored.number):
                 learned = self._learned = Learned(stored)

@@ -51,6 +51,12 @@ def test_a_changed_ladder_is_known_beside_the_collector_and_after_a_restart(tmp_
         assert collector.ask("POST", "/v1/events", body, key="w-secret").status == 200
         assert put(collector, PLAN)["reason"] != "recomputing"
         other_value = PLAN | {"events": PLAN["events"] | {"mv_view": {"value": 6}}}
+        before = collector.ask("GET", "/v1/values").body["fit"]["number"]
+        body = json.dumps(other_value).encode()
+        assert collector.ask("POST", "/v1/plan", body, key="a-secret").status == 200
+        # What was learned is still good: nobody waits until it is learned anew.
+        assert collector.ask("GET", "/v1/summary?window=1d").body["total"]["reason"] != "recomputing"
+        assert collector.ask("GET", "/v1/values").body["fit"]["number"] == before
         assert put(collector, other_value)["reason"] != "recomputing"
         other_ladder = other_value | {"values": PLAN["values"] | {"ladder": ["mv_view"]}}
         total = put(collector, other_ladder)
