@@ -108,6 +108,8 @@ class Snapshot:
         kept: KeptOutcomes,
     ) -> SummaryReport | None:
         """The summary, counted from the log as far as what is kept had counted it, and completed with that."""
+        if not self._texts.sources_are_whole:  # they may have grown beyond the bound meanwhile
+            return None
         summary = self._counts(plan, kept.interval, by, kept.last)
         completed = kept.complete(summary)
         return None if completed is None else SummaryReport(completed, kept.complete_until, kept.interval)
