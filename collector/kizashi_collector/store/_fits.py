@@ -24,8 +24,8 @@ _THIN_OUT = (
 class StoredFit(Struct, frozen=True):
     """What was learned under a plan from the events up to a boundary. Times are milliseconds since 1970.
 
-    `plan` is the plan's `learning_id`, `number` is 0 before it is stored, `seconds` how long it took, and `fits` what was
-    learned, as bytes.
+    `plan` is the plan's `learning_id`, `number` is 0 before it is stored, `seconds` how long it took, and `fits` what
+    was learned, as bytes.
     """
 
     number: int
