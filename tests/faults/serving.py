@@ -170,6 +170,11 @@ class Serving:
         finally:
             connection.close()
 
+    def gauge(self, name: str) -> float:
+        """A metric without labels; not a number where there is none of this name."""
+        lines = self.ask("GET", "/metrics").body.splitlines()
+        return next((float(line.split()[1]) for line in lines if line.startswith(f"{name} ")), float("nan"))
+
     @property
     def unready(self) -> str | None:
         """Why it is not ready, or None."""

@@ -15,6 +15,7 @@ from kizashi_collector.store._chunks._scan import (
     last_number,
     last_receipt,
     newest,
+    number_of,
     originals_at,
     receipts,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "last_number",
     "last_receipt",
     "newest",
+    "number_of",
     "originals_at",
     "receipts",
     "table_between",

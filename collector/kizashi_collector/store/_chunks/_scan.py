@@ -59,6 +59,12 @@ def events_between(
             yield from chunk.events(places.tolist())
 
 
+def number_of(connection: Connection, texts: Texts, name: str, order: str | None) -> int | None:
+    """The number of the event with this name and order, if there is one."""
+    row = connection.execute(_ORDER, (order, texts.name_known(name))).fetchone()
+    return None if row is None else int(row[0])
+
+
 def adjusted_among(
     connection: Connection, texts: Texts, adjusted: Collection[tuple[str, str]], table: EventTable
 ) -> dict[int, LoggedEvent]:
@@ -66,11 +72,7 @@ def adjusted_among(
 
     They say as much as adjustments concern, which is told without knowing any actor.
     """
-    found: dict[int, str] = {}
-    for name, order in adjusted:
-        row = connection.execute(_ORDER, (order, texts.name_known(name))).fetchone()
-        if row is not None:
-            found[row[0]] = order
+    found = {seq: order for name, order in adjusted if (seq := number_of(connection, texts, name, order)) is not None}
     if not found:
         return {}
     there = table.seq[np.isin(table.seq, np.fromiter(found, np.int64, len(found)))]
@@ -93,9 +95,9 @@ def adjusted_between(
     least, most = connection.execute(_REACH, (start, end)).fetchone()
     for name, order in adjusted if least is not None else ():
         check()
-        row = connection.execute(_ORDER, (order, texts.name_known(name))).fetchone()
-        if row is not None and least <= row[0] < most:
-            found.append((row[0], order))
+        seq = number_of(connection, texts, name, order)
+        if seq is not None and least <= seq < most:
+            found.append((seq, order))
     originals = originals_at(connection, texts, sorted(found))
     return {seq: event for seq, event in originals if start < event.time <= end}
 

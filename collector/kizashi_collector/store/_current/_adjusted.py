@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 
 from kizashi_collector.analysis import LoggedEvent, RollingSummaries
-from kizashi_collector.store._chunks import Texts, originals_at
+from kizashi_collector.store._chunks import Texts, number_of, originals_at
 
 __all__ = ["Adjusted"]
 
-_ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
 _Key = tuple[str, str]
 
 
@@ -84,12 +83,9 @@ class Adjusted:
 
     def _bring(self, connection: Connection, keys: Iterable[_Key], stopped: Callable[[], bool] = lambda: False) -> None:
         """Have what is known of these keys in force, where the event is here."""
-        found = sorted((seq, key) for key in keys if (seq := self._seq(connection, key)) is not None)
+        texts = self._texts
+        found = sorted((seq, key) for key in keys if (seq := number_of(connection, texts, *key)) is not None)
         self._adjust(connection, found, stopped)
-
-    def _seq(self, connection: Connection, key: _Key) -> int | None:
-        row = connection.execute(_ORDER, (key[1], self._texts.name_known(key[0]))).fetchone()
-        return None if row is None else row[0]
 
     def _adjust(
         self, connection: Connection, found: Sequence[tuple[int, _Key]], stopped: Callable[[], bool] = lambda: False

@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from kizashi_collector.analysis import Ladder
-from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment, tables_between
+from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment, number_of, tables_between
 from kizashi_collector.store._ledger import LedgerState
 from kizashi_collector.store._patience import Patience
 from kizashi_schemas.plan import Plan
@@ -19,7 +19,6 @@ __all__ = ["History", "histories", "newly_adjusted", "with_new_events"]
 
 _CHANGED = "SELECT first, count, numbers FROM chunks WHERE first + count - 1 > ? OR last_time > ?"
 _ADJUSTED = "SELECT event FROM adjustments WHERE (seq > ? OR time > ?) AND time <= ?"
-_ORDER = "SELECT seq FROM orders WHERE order_id = ? AND name = ?"
 
 
 class History(Struct, frozen=True):
@@ -59,9 +58,9 @@ def newly_adjusted(connection: Connection, texts: Texts, state: LedgerState, as_
     found = set()
     for (event,) in connection.execute(_ADJUSTED, (state.last_seq, state.as_of, as_of)):
         adjustment = decode_adjustment(event)
-        row = connection.execute(_ORDER, (adjustment.order, texts.name_known(adjustment.name))).fetchone()
-        if row is not None:
-            found.add(int(row[0]))
+        seq = number_of(connection, texts, adjustment.name, adjustment.order)
+        if seq is not None:
+            found.add(seq)
     return found
 
 

@@ -34,11 +34,9 @@ def kept(collector: Serving) -> dict[str, Any]:
     """The total of a day, once it is kept, values learned, and no journey to be found anew."""
 
     def settled() -> bool:
-        text = collector.ask("GET", "/metrics").body
-        gauges = dict(line.split() for line in text.splitlines() if line.startswith("kizashi_") and "{" not in line)
-        learned = float(gauges.get("kizashi_learned_until_timestamp_seconds", "0")) > 0
+        learned = collector.gauge("kizashi_learned_until_timestamp_seconds") > 0
         mended = collector.ask("GET", "/v1/summary?window=1d").body["total"]["reason"] != "recomputing"
-        return learned and mended and float(gauges["kizashi_current"]) == 1
+        return learned and mended and collector.gauge("kizashi_current") == 1
 
     until(settled, "answers kept, and values learned")
     answer = collector.ask("GET", "/v1/summary?window=1d").body

@@ -27,10 +27,9 @@ def put(collector: Serving, plan: dict[str, Any]) -> dict[str, Any]:
 
 def kept(collector: Serving) -> dict[str, Any]:
     def learned() -> bool:
-        text = collector.ask("GET", "/metrics").body
-        gauges = dict(line.split() for line in text.splitlines() if line.startswith("kizashi_") and "{" not in line)
-        until_then = float(gauges.get("kizashi_learned_until_timestamp_seconds", "0"))
-        return float(gauges["kizashi_current"]) == 1 and until_then > 0
+        return (
+            collector.gauge("kizashi_current") == 1 and collector.gauge("kizashi_learned_until_timestamp_seconds") > 0
+        )
 
     until(learned, "values learned, and answers kept")
     total: dict[str, Any] = collector.ask("GET", "/v1/summary?window=1d").body["total"]

@@ -37,13 +37,8 @@ def collector(tmp_path: Path) -> Iterator[Serving]:
         yield serving
 
 
-def gauge(collector: Serving, name: str) -> float:
-    text = collector.ask("GET", "/metrics").body
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
-
-
 def until_current(collector: Serving) -> None:
-    until(lambda: gauge(collector, "kizashi_current") == 1, "answers kept current")
+    until(lambda: collector.gauge("kizashi_current") == 1, "answers kept current")
 
 
 def keeper_of(collector: Serving) -> int:
@@ -77,7 +72,7 @@ def test_what_is_acknowledged_is_in_the_next_answer(collector: Serving) -> None:
     for number in range(1, 40):
         assert client.send(collector, client.batch(number % 7 + 1)).status == 200
         assert views(collector) == len(client.acknowledged)
-    assert gauge(collector, "kizashi_current") == 1
+    assert collector.gauge("kizashi_current") == 1
     assert funnel(collector).body["steps"][0]["count"] == 1
 
 
@@ -175,7 +170,7 @@ def test_an_answer_that_cannot_be_written_is_refused_and_the_next_one_is_kept(tm
         for _ in range(2):
             answer = collector.ask("GET", "/v1/summary")
             assert (answer.status, answer.body["code"]) == (422, "too_many_names")
-        assert gauge(collector, "kizashi_current") == 1
+        assert collector.gauge("kizashi_current") == 1
 
 
 def test_a_companion_that_stands_still_does_not_keep_the_collector_from_ending(collector: Serving) -> None:
