@@ -1,5 +1,6 @@
 """The mathematics: windows, funnels, worth. Pure: no I/O and no clock, `as_of` is an argument."""
 
+from kizashi_collector.analysis._ahead import ahead
 from kizashi_collector.analysis._attempts import Attempt, attempts, best
 from kizashi_collector.analysis._column_funnel import evaluate_table_funnel
 from kizashi_collector.analysis._events import Interval, LoggedEvent, PropertyValue, by_actor
@@ -177,6 +178,7 @@ __all__ = [
     "Why",
     "Worth",
     "actor_journeys",
+    "ahead",
     "attempts",
     "best",
     "breaks",

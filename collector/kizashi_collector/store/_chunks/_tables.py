@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from sqlite3 import Connection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kizashi_collector.analysis import NO_VALUE, EventTable
+from kizashi_collector.analysis import NO_VALUE, EventTable, ahead
 from kizashi_collector.store._chunks._chunk import Chunk
 from kizashi_collector.store._chunks._texts import Texts
 
@@ -170,15 +170,7 @@ def _chunks_between(
             yield from opened(some)
             some = cursor.fetchmany(_ROWS)
         return
-    with ThreadPoolExecutor(1, thread_name_prefix="kizashi-unpack") as helper:
-        waiting: deque[Future[list[tuple[int, int, int, Chunk]]]] = deque()
-        try:
-            while some or waiting:
-                check()
-                if some:
-                    waiting.append(helper.submit(opened, some))
-                    some = cursor.fetchmany(_ROWS)
-                if not some or len(waiting) > _AHEAD:
-                    yield from waiting.popleft().result()
-        finally:
-            helper.shutdown(wait=True, cancel_futures=True)
+    blocks = chain([some], iter(lambda: cursor.fetchmany(_ROWS), []))
+    for block in ahead((partial(opened, rows) for rows in blocks), most=_AHEAD, name="kizashi-unpack"):
+        check()
+        yield from block
