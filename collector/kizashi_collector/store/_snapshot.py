@@ -124,7 +124,7 @@ class Snapshot:
         """The counts alone, of the events up to the number `last`, or all."""
         texts, start, end = self._texts, interval.start, interval.end
         worth = Worth(plan, adjustments(self._connection, interval.as_of))
-        if not (set(by) <= set(DIMENSIONS) and texts.sources_are_whole):
+        if not self._are_numbered(by):
             events = events_between(self._connection, texts, start, end, self._patience)
             return summarize(events, plan=plan, worth=worth, interval=interval, by=by, check=self._patience)
         tables = tables_between(self._connection, texts, start, end, self._patience)
@@ -141,6 +141,10 @@ class Snapshot:
             check=self._patience,
         )
 
+    def _are_numbered(self, by: tuple[str, ...]) -> bool:
+        """Whether the numbers of sources tell all that is asked of them."""
+        return set(by) <= set(DIMENSIONS) and self._texts.sources_are_whole
+
     def _with_outcomes(
         self,
         plan: Plan,
@@ -156,7 +160,7 @@ class Snapshot:
         """
         texts, as_of = self._texts, interval.as_of
         sources: Sequence[Mapping[str, str]]
-        if set(by) <= set(DIMENSIONS) and texts.sources_are_whole:
+        if self._are_numbered(by):
             journeys = journeys_until(self._connection, texts, plan, ladder, as_of, self._patience)
             sources = list(texts.codes.sources)
         else:

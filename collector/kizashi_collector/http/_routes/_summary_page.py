@@ -107,11 +107,10 @@ class Writer:
 
     def _reasons(self, rows: Sequence[Figures]) -> dict[Reason, str]:
         """A sentence for each reason that a row has, or the total."""
-        told = self._report.summary.reasons
-        outcomes = [SummaryRows.of(some, self._names).outcomes for some in (rows, [self._report.summary.total])]
-        found: set[Any] = set()
-        for columns in outcomes:
-            found.update([self._reason] if columns is None or columns.reason is None else columns.reason)
+        told, total = self._report.summary.reasons, self._report.summary.total.outcome
+        columns = SummaryRows.of(rows, self._names).outcomes
+        found: set[Any] = {self._reason if total is None else total.reason}
+        found.update([self._reason] if columns is None or columns.reason is None else columns.reason)
         return {code: (told.get(code) or GENERALLY[code])[:_LONGEST_REASON] for code in sorted(found - {None})}
 
     def _envelope(self, reasons: dict[Reason, str], next_cursor: str | None) -> bytes:

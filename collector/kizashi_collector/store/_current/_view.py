@@ -219,9 +219,10 @@ class View:
         self.advance(as_of)
         if as_of < self.arrivals.newest:
             return None
-        if not self._arrivals_stand(as_of):
+        known_until = self._known_until(as_of)
+        if known_until is None:
             return None
-        complete_until = self.arrivals.complete_until(as_of)
+        (complete_until,) = known_until
         version = f"{self._number}-{self.rolling.version(length)}"
         found: list[Break] = []
         if self.values is not None and self._pace is not None:
@@ -244,9 +245,10 @@ class View:
         if as_of < self.rolling.now or self.values is None or self._pace is None:
             return None
         self.advance(as_of)
-        if as_of < self.arrivals.newest or not self._arrivals_stand(as_of):
+        known_until = None if as_of < self.arrivals.newest else self._known_until(as_of)
+        if known_until is None:
             return None
-        complete_until = self.arrivals.complete_until(as_of)
+        (complete_until,) = known_until
         found = self._pace.breaks(as_of, complete_until)
         return self.values.kept_outcomes(length, by, as_of, complete_until, found, self.adjusted.last)
 
@@ -282,14 +284,13 @@ class View:
         """Receipts after this are counted."""
         return freshness_start(self.rolling.now)
 
-    def _arrivals_stand(self, as_of: int) -> bool:
-        """Whether it can be told how complete events are; not where the last receipt was taken back, and the log has
-        what was not told here yet."""
+    def _known_until(self, as_of: int) -> tuple[int | None] | None:
+        """How complete events are, if that can be told: not where the last receipt was taken back, and the log has what
+        was not told here yet."""
         try:
-            self.arrivals.complete_until(as_of)
+            return (self.arrivals.complete_until(as_of),)
         except ValueError:
-            return self._arrive_again()
-        return True
+            return (self.arrivals.complete_until(as_of),) if self._arrive_again() else None
 
     def _arrive_again(self) -> bool:
         """Judge lateness from the log anew; False if it has what was not told here yet."""
