@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from sqlite3 import Connection
+from typing import Protocol
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store._chunks import Chunks
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._protocol import ACCEPTED, Candidate, Outcome
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Known", "Original", "Stored", "StoredEvent", "ids_of", "orders_of"]
+
+Original = tuple[bool, str | None]
+"""Whether an event that has an order carries a value, and its currency."""
+
+
+class Stored(Protocol):
+    """An event that is stored under some id."""
+
+    def carries(self, event: LoggedEvent) -> bool:
+        """Whether another one carries the same: name, actor, value, order and adjustment, and the same currency.
+
+        A currency that was left out then and now is the same, even if another plan has another default meanwhile.
+        """
+
+
+class Known(Protocol):
+    """What a log has of the ids and orders of one transaction."""
+
+    @property
+    def by_id(self) -> Mapping[str, Stored]:
+        """What is stored under these ids."""
+
+    @property
+    def erased(self) -> Collection[str]:
+        """Those of these ids that were erased."""
+
+    @property
+    def orders(self) -> Collection[tuple[str, str]]:
+        """Name and order of which an event is stored."""
+
+    def original(self, name: str, order: str) -> Original | None:
+        """What is stored of such an event."""
+
 
 _DUPLICATE = Outcome("duplicate")
 _ERASED = Outcome("duplicate", "erased", "this event was erased with its actor; it is not stored again")
@@ -21,27 +53,22 @@ _ERASED = Outcome("duplicate", "erased", "this event was erased with its actor; 
 class Judge:
     """Judges the events of one transaction, one after the other; `accepted` are those to add.
 
-    It looks up what is stored under their ids and orders once, and then keeps what it accepts in mind, so that a second
-    copy in the same transaction is a duplicate too. Columns whose ids are all new and that have no orders pass whole.
+    What it accepts it keeps in mind, so that a second copy in the same transaction is a duplicate too. Columns whose
+    ids are all new and that have no orders pass whole.
     """
 
-    def __init__(self, connection: Connection, parts: Sequence[EventColumns | Candidate], chunks: Chunks) -> None:
+    def __init__(self, parts: Sequence[EventColumns | Candidate], known: Known) -> None:
         self.accepted = EventColumns()
-        self._connection = connection
-        self._chunks = chunks
-        ids = list(chain.from_iterable(map(_ids, parts)))
-        self._by_id = {event.id: event for event in chunks.with_ids(connection, ids)}
-        self._erased = chunks.tombstones.among(connection, ids)
+        self._known = known
+        self._by_id: dict[str, Stored] = dict(known.by_id)
+        self._erased = known.erased
         # What needs a look: everybody else's id comes once, and is new.
         self._watched = {*self._by_id, *self._erased}
+        ids = ids_of(parts)
         if len(set(ids)) < len(ids):
             self._watched.update(event_id for event_id, times in Counter(ids).items() if times > 1)
-        # The event itself, or its number in the log.
-        self._orders: dict[tuple[str, str], LoggedEvent | int] = {}
-        orders = [order for order in chain.from_iterable(map(_orders, parts)) if order is not None]
-        if orders:
-            for name, order, seq in chunks.with_orders(connection, orders):
-                self._orders[name, order] = seq
+        # The event itself where it is of this transaction.
+        self._orders: dict[tuple[str, str], LoggedEvent | None] = dict.fromkeys(known.orders)
 
     def judge(self, part: EventColumns | Candidate) -> Sequence[Outcome]:
         """Return the outcome of each event. The first content of an id wins; a rejected id is not used up."""
@@ -73,52 +100,69 @@ class Judge:
     def _of_event(self, event: LoggedEvent) -> Outcome:
         stored = self._by_id.get(event.id)
         if stored is not None:
-            return _DUPLICATE if _same(event, stored) else _conflict(event)
+            return _DUPLICATE if stored.carries(event) else _conflict(event)
         if event.id in self._erased:
             return _ERASED
         if event.order is not None:
-            original = self._orders.get((event.name, event.order))
-            if event.adjust is None and original is not None:
+            key = (event.name, event.order)
+            if event.adjust is None and key in self._orders:
                 return Outcome(
                     "duplicate", "order", f"{event.name} with order {event.order!r} is stored under another id"
                 )
-            if event.adjust == "restate" and original is not None:
-                if isinstance(original, int):
-                    original = self._chunks.at(self._connection, original)
-                if original is not None and original.value is not None and event.currency != original.currency:
+            if event.adjust == "restate" and key in self._orders:
+                original = self._original(key)
+                if original is not None and original[0] and event.currency != original[1]:
                     return Outcome(
                         "rejected",
                         "bad_currency",
-                        f"restates in {event.currency} what was sent in {original.currency}; "
-                        f"restate in {original.currency}",
+                        f"restates in {event.currency} what was sent in {original[1]}; restate in {original[1]}",
                     )
             if event.adjust is None:
-                self._orders[event.name, event.order] = event
-        self._by_id[event.id] = event
+                self._orders[key] = event
+        self._by_id[event.id] = StoredEvent(event)
         return ACCEPTED
+
+    def _original(self, key: tuple[str, str]) -> Original | None:
+        event = self._orders[key]
+        return self._known.original(*key) if event is None else (event.value is not None, event.currency)
+
+
+class StoredEvent:
+    """One that is at hand as it is stored."""
+
+    def __init__(self, event: LoggedEvent) -> None:
+        self._event = event
+
+    def carries(self, event: LoggedEvent) -> bool:
+        """Whether another one carries the same; see Stored."""
+        stored = self._event
+        same_currency = event.currency == stored.currency or (event.currency_defaulted and stored.currency_defaulted)
+        return same_currency and (event.name, event.actor, event.value, event.order, event.adjust) == (
+            *(stored.name, stored.actor, stored.value, stored.order, stored.adjust),
+        )
+
+
+def ids_of(parts: Sequence[EventColumns | Candidate]) -> list[str]:
+    """The ids of some parts, as often as each comes."""
+    return list(chain.from_iterable(map(_ids, parts)))
+
+
+def orders_of(parts: Sequence[EventColumns | Candidate]) -> list[tuple[str, str]]:
+    """Name and order of those that have one."""
+    found: list[tuple[str, str]] = []
+    for part in parts:
+        if isinstance(part, EventColumns):
+            if part.order.count(None) < len(part):
+                found += [(name, order) for name, order in zip(part.name, part.order, strict=True) if order is not None]
+        elif part.event is not None and part.event.order is not None:
+            found.append((part.event.name, part.event.order))
+    return found
 
 
 def _ids(part: EventColumns | Candidate) -> Sequence[str]:
     if isinstance(part, EventColumns):
         return part.id
     return (part.id,) if part.id is not None else ()
-
-
-def _orders(part: EventColumns | Candidate) -> Sequence[str | None]:
-    if isinstance(part, EventColumns):
-        return part.order
-    return (part.event.order,) if part.event is not None else ()
-
-
-def _same(event: LoggedEvent, stored: LoggedEvent) -> bool:
-    """Tell whether an event carries what is stored under its id.
-
-    A currency that was left out then and now is the same, even if another plan has another default meanwhile.
-    """
-    same_currency = event.currency == stored.currency or (event.currency_defaulted and stored.currency_defaulted)
-    return same_currency and (event.name, event.actor, event.value, event.order, event.adjust) == (
-        *(stored.name, stored.actor, stored.value, stored.order, stored.adjust),
-    )
 
 
 def _conflict(event: LoggedEvent) -> Outcome:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from kizashi_collector.store._chunks import Chunks
 from kizashi_collector.store._event_columns import EventColumns
+from kizashi_collector.store._known_events import KnownEvents
 from kizashi_collector.store._protocol import Candidate, Outcome, StoreBusyError, StoreError
 from kizashi_collector.store._trouble import is_damage, remedy
 from kizashi_collector.store._verdicts import Judge
@@ -249,7 +250,7 @@ class Writer:
 
 def _keep(connection: sqlite3.Connection, chunks: Chunks, parts: Sequence[EventColumns | Candidate]) -> list[Outcome]:
     """Judge the events, insert the accepted, keep the rejected; in the open transaction."""
-    judge = Judge(connection, parts, chunks)
+    judge = Judge(parts, KnownEvents(connection, parts, chunks))
     outcomes: list[Outcome] = []
     rejected = []
     for part in parts:
