@@ -9,7 +9,7 @@ import numpy as np
 from kizashi_collector.analysis._percentiles import rank
 from kizashi_collector.analysis._table import Column
 
-__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "complete_until_of", "freshness_start"]
+__all__ = ["FRESHNESS_SPAN_MS", "complete_until", "complete_until_from", "complete_until_of", "freshness_start"]
 
 FRESHNESS_SPAN_MS = 24 * 60 * 60 * 1000
 """Lateness is judged by what was received in the last 24 hours, the minute in which they begin included."""
@@ -36,16 +36,26 @@ def complete_until(receipts: Iterable[tuple[int, int]], *, last_receipt: int | N
 
 def complete_until_of(received_at: Column, time: Column, *, last_receipt: int | None, as_of: int) -> int | None:
     """The same, from columns."""
-    if last_receipt is None:
-        return None
     if not len(received_at):
         return last_receipt
-    until = as_of - _nearest_rank(np.maximum(0, received_at - time))
     ordered = np.sort(received_at)
     gaps = ordered[1:] - ordered[:-1]
     gaps = gaps[gaps > 0]
-    silent = as_of - last_receipt > (_nearest_rank(gaps) if len(gaps) else 0)
-    return min(until, last_receipt) if silent else until
+    return complete_until_from(
+        lag=_nearest_rank(np.maximum(0, received_at - time)),
+        gap=_nearest_rank(gaps) if len(gaps) else 0,
+        last_receipt=last_receipt,
+        as_of=as_of,
+    )
+
+
+def complete_until_from(*, lag: int | None, gap: int, last_receipt: int | None, as_of: int) -> int | None:
+    """The same, from the 99.9th percentiles, by nearest rank, of how late events came, None where none did, and of the
+    gaps between receipts, 0 where there is none."""
+    if last_receipt is None or lag is None:
+        return last_receipt
+    until = as_of - lag
+    return min(until, last_receipt) if as_of - last_receipt > gap else until
 
 
 def _nearest_rank(numbers: Column) -> int:

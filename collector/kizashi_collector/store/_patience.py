@@ -29,6 +29,11 @@ class Patience:
         """Whether the next call raises."""
         return self._ended or time.monotonic() > self._deadline
 
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; 0 after it."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def __call__(self) -> None:
         """Return while there is time. Raises QueryTooSlowError or QueryEndedError."""
         if self._ended:

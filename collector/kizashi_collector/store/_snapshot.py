@@ -6,16 +6,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from kizashi_collector.analysis import (
-    EventTable,
     FunnelFigures,
     Interval,
     Ladder,
     LagGrid,
     Review,
+    ReviewCounts,
     RowCells,
     Summary,
     Worth,
     complete_until_of,
+    count_review,
     evaluate_funnel,
     evaluate_table_funnel,
     fit_groupings,
@@ -51,7 +52,7 @@ from kizashi_collector.store._current import (
 )
 from kizashi_collector.store._fits import fit_at
 from kizashi_collector.store._known_keys import bounded
-from kizashi_collector.store._plans import rules_changed_at
+from kizashi_collector.store._plans import plans_until, rules_changed_at
 from kizashi_collector.store._protocol import SummaryReport
 from kizashi_schemas import Exclusion, Funnel, Step
 from kizashi_schemas.plan import Plan
@@ -68,7 +69,7 @@ class Snapshot:
     def review(self, plan: Plan, as_of: int) -> Review:
         texts, ladder = self._texts, Ladder.of(plan)
         if ladder is None:
-            return review(EventTable.empty(), texts.codes, plan, None, None, as_of=as_of, check=self._patience)
+            return review(plan, ReviewCounts.none(plan), None, as_of=as_of)
         journeys = journeys_until(self._connection, texts, plan, ladder, as_of, self._patience)
         stored = fit_at(self._connection, plan.learning_id, as_of)
         learned = None if stored is None else Learned(stored).whole
@@ -82,7 +83,8 @@ class Snapshot:
             names=set(plan.events),
             columns={"value", "currency", "source"},
         )
-        return review(table, texts.codes, plan, journeys, learned, as_of=as_of, check=self._patience)
+        counts = count_review(table, texts.codes, plan, journeys, as_of, self._patience)
+        return review(plan, counts, learned, as_of=as_of)
 
     def summary(
         self,
@@ -188,7 +190,8 @@ class Snapshot:
             length=interval.end - interval.start,
             complete_until=complete_until,
             mending=False,
-            redefined=rules_changed_at(self._connection, as_of - ladder.horizon_ms, as_of) is not None,
+            redefined=rules_changed_at(plans_until(self._connection, as_of), as_of - ladder.horizon_ms, as_of)
+            is not None,
         )
         return with_outcomes(summary, cells, fields, by, fitted, judged(grounds, young=learned.young))
 

@@ -9,7 +9,7 @@ import pytest
 
 from kizashi_collector.ingest import PlanBook
 from kizashi_collector.store import SqliteLog
-from kizashi_collector.store._plans import rules_changed_at
+from kizashi_collector.store._plans import plans_until, rules_changed_at
 from kizashi_schemas.plan import JourneyRules, load_plan
 
 NOW, DAY = 1_790_000_000_000, 86_400_000
@@ -84,7 +84,7 @@ class Applied:
 
     async def changed_at(self, after: int = -1, until: int = EVER) -> int | None:
         """The last change that is told of."""
-        return await self.log.read(lambda connection, _: rules_changed_at(connection, after, until))
+        return await self.log.read(lambda connection, _: rules_changed_at(plans_until(connection, until), after, until))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Whether a row may be bid on, and why not."""
 
 from kizashi_collector.analysis._readiness._breaks import Break, breaks
-from kizashi_collector.analysis._readiness._pace import HourCounts, Pace
+from kizashi_collector.analysis._readiness._pace import HourCounts, Pace, pace_hours
 from kizashi_collector.analysis._readiness._reason import (
     GENERALLY,
     Foretold,
@@ -24,6 +24,7 @@ __all__ = [
     "breaks",
     "incomplete",
     "miscalibrated",
+    "pace_hours",
     "reason",
     "sentences",
 ]

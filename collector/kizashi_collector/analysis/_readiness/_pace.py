@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kizashi_collector.analysis._table import CodeColumn, Column
 
-__all__ = ["DAYS", "HOUR_MS", "WHOLE_HOURS", "HourCounts", "Pace"]
+__all__ = ["DAYS", "HOUR_MS", "WHOLE_HOURS", "HourCounts", "Pace", "pace_hours"]
 
 HOUR_MS = 3_600_000
 DAYS = 29
@@ -19,6 +19,12 @@ _KEPT = WHOLE_HOURS + 24
 _BACK = _KEPT - WHOLE_HOURS - 1
 
 HourCounts = NDArray[np.int32]
+
+
+def pace_hours(now: int) -> range:
+    """The hours, since 1970, that the pace at an instant is judged by: whole ones before, and the one it lies in."""
+    hour = now // HOUR_MS
+    return range(hour - WHOLE_HOURS, hour + 1)
 
 
 class Pace:
@@ -70,10 +76,9 @@ class Pace:
 
         Raises ValueError where `now` lies more than 23 hours before the newest hour.
         """
-        hour = now // HOUR_MS
-        if hour < self._hour - _BACK:
+        if now // HOUR_MS < self._hour - _BACK:
             raise ValueError(f"{now} lies more than {_BACK} hours back, and older hours were let go")
-        hours = np.arange(hour - WHOLE_HOURS, hour + 1)
+        hours = np.array(pace_hours(now))
         counts = self._counts[: self._names, hours % _KEPT]
         counts[:, hours > self._hour] = 0
         return counts

@@ -1,5 +1,7 @@
 """The review of micro-conversions: what each turned out to be worth, and which to keep."""
 
+from kizashi_collector.analysis._review._counting import count_review
+from kizashi_collector.analysis._review._counts import RECENT_MS, AmountSums, Cohort, EventCounts, ReviewCounts
 from kizashi_collector.analysis._review._figures import (
     DoubleCount,
     EventReview,
@@ -19,7 +21,11 @@ from kizashi_collector.analysis._review._suggestion import PlanChange, PlanDiff,
 from kizashi_collector.analysis._review._verdicts import Judged, VerdictReason, WorthKeeping, judge
 
 __all__ = [
+    "RECENT_MS",
+    "AmountSums",
+    "Cohort",
     "DoubleCount",
+    "EventCounts",
     "EventReview",
     "Judged",
     "Lag",
@@ -32,10 +38,12 @@ __all__ = [
     "PlanDiff",
     "Proportion",
     "Review",
+    "ReviewCounts",
     "Trend",
     "VerdictReason",
     "WorthKeeping",
     "changed_plan_text",
+    "count_review",
     "judge",
     "lift",
     "plan_text_diff",

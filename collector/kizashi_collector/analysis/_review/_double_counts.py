@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from msgspec import Struct
-
-from kizashi_collector.analysis._journeys import CONVERTED, Journeys
+from kizashi_collector.analysis._review._counts import EventCounts
 from kizashi_collector.analysis._review._figures import DoubleCount
-from kizashi_collector.analysis._review._occurrences import Occurrences
-from kizashi_collector.analysis._table import Codes, Column
 from kizashi_schemas.plan import Plan
 
-__all__ = ["ALWAYS", "Primary", "double_counts"]
+__all__ = ["ALWAYS", "double_counts"]
 
 ALWAYS = 0.95
 """One that follows in more than this part of the journeys follows always, but for what was lost on the way."""
@@ -20,33 +16,19 @@ ALWAYS = 0.95
 _LEAST_JOURNEYS = 30
 
 
-class Primary(Struct, frozen=True, eq=False):
-    """A primary micro-conversion, and when journeys had it."""
-
-    name: str
-    found: Occurrences
-
-
-def double_counts(
-    primaries: Sequence[Primary], journeys: Journeys, rows: Column, codes: Codes, plan: Plan
-) -> tuple[DoubleCount, ...]:
-    """Of the journeys in these rows: each primary micro-conversion with each primary event that always follows it."""
+def double_counts(counts: Mapping[str, EventCounts], plan: Plan) -> tuple[DoubleCount, ...]:
+    """Each primary micro-conversion with each primary event that always follows it, in the plan's order."""
+    primaries = [name for name, rule in plan.events.items() if rule.action == "primary" and not rule.final]
     finals = [name for name in plan.finals if plan.events[name].action == "primary"]
     doubles = []
-    for one in primaries:
-        had = rows[one.found.there[rows]]
-        if len(had) < _LEAST_JOURNEYS:
+    for name in primaries:
+        had = counts[name].journeys
+        if had < _LEAST_JOURNEYS:
             continue
-        first = one.found.first[had]
-        after = {other.name: int((other.found.last[had] >= first).sum()) for other in primaries if other is not one}
-        final = journeys.final[had]
-        converted = journeys.ended[had] == CONVERTED
-        for name in finals:
-            code = codes.names.index(name) if name in codes.names else -1
-            after[name] = int((converted & (final == code)).sum())
-        for name, followed in after.items():
-            if followed > ALWAYS * len(had):
-                doubles.append(DoubleCount(one.name, name, len(had), followed, _sentence(one.name, name)))
+        for other in (*primaries, *finals):
+            followed = counts[name].followed.get(other, 0)
+            if other != name and followed > ALWAYS * had:
+                doubles.append(DoubleCount(name, other, had, followed, _sentence(name, other)))
     return tuple(doubles)
 
 

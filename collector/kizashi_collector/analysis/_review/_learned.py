@@ -7,10 +7,9 @@ import math
 import numpy as np
 from msgspec import Struct
 
-from kizashi_collector.analysis._journeys import CONVERTED, Journeys
+from kizashi_collector.analysis._review._counts import AmountSums
 from kizashi_collector.analysis._review._figures import Learned
 from kizashi_collector.analysis._review._proportion import Z90, Proportion
-from kizashi_collector.analysis._table import Column
 from kizashi_collector.analysis._values import Fit, FittedKeys
 
 __all__ = ["Brought", "fitted_steps", "simply"]
@@ -23,20 +22,16 @@ class Brought(Struct, frozen=True):
     error: float
 
     @classmethod
-    def of(cls, journeys: Journeys, rows: Column) -> Brought | None:
-        """Of those of some journeys that converted, with amounts that are known; None where there is none."""
-        converted = rows[journeys.ended[rows] == CONVERTED]
-        apart = np.fromiter(journeys.apart, np.int64, len(journeys.apart))
-        plain = converted[~np.isin(converted, apart)]
-        known = [journeys.apart[row] for row in apart[np.isin(apart, converted)].tolist()]
-        large = np.array([amount for amount in known if amount is not None], np.float64)
-        # Sorted, so that sums do not depend on the order of journeys.
-        amounts = np.sort(np.concatenate([journeys.brought[plain].astype(np.float64), large]))
-        if not len(amounts):
+    def of(cls, amounts: AmountSums) -> Brought | None:
+        """Of amounts ≥ 0; None where there is none. The spread is that of a sample: Σ(y − mean)² / (n − 1)."""
+        n, total = amounts.count, amounts.total
+        if not n:
             return None
-        mean = float(amounts.sum()) / len(amounts)
-        spread = float(((amounts - mean) ** 2).sum()) / max(len(amounts) - 1, 1)
-        return cls(mean, math.sqrt(spread / len(amounts)) / mean if mean else 0.0)
+        if not total:
+            return cls(0.0, 0.0)
+        # n·Σ(y − mean)² is a whole number, so that nothing is rounded before the one division.
+        apart = n * amounts.squares - total * total
+        return cls(total / n, math.sqrt(apart / (max(n - 1, 1) * total * total)))
 
 
 def simply(converted: int, journeys: int, brought: Brought | None) -> Learned | None:

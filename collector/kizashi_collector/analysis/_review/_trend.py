@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Literal
 
+from kizashi_collector.analysis._review._counts import PERIODS
 from kizashi_collector.analysis._review._figures import Period, Trend
 
-__all__ = ["PERIODS", "trend_of"]
-
-PERIODS = 3
-"""How many periods of one horizon a trend looks back over."""
+__all__ = ["trend_of"]
 
 _LEAST_EXPECTED = 5
 _BEYOND_NOISE = NormalDist().inv_cdf(0.995)

@@ -12,7 +12,7 @@ from kizashi_collector.store._current._asked import (
 from kizashi_collector.store._current._completing import KeptOutcomes, with_outcomes
 from kizashi_collector.store._current._current import Current
 from kizashi_collector.store._current._in_thread import InThread
-from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace, grounds_of, judged
+from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace, breaks_until, grounds_of, judged
 from kizashi_collector.store._current._values import Learned, learn
 from kizashi_collector.store._current._view import Told, told_of
 
@@ -31,6 +31,7 @@ __all__ = [
     "SummaryAsked",
     "Told",
     "answer_of",
+    "breaks_until",
     "grounds_of",
     "judged",
     "learn",

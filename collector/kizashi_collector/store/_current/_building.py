@@ -20,7 +20,7 @@ from kizashi_collector.store._chunks import (
 from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._current._view import Arrived, View
 from kizashi_collector.store._fits import fit_at
-from kizashi_collector.store._plans import rules_changed_at
+from kizashi_collector.store._plans import plans_until, rules_changed_at
 
 __all__ = ["Begun", "Mending", "begin", "found_values", "read_in"]
 
@@ -109,7 +109,7 @@ def found_values(texts: Texts, view: View, check: Callable[[], None]) -> Callabl
     stored = fit_at(view.connection, plan.learning_id, now)
     journeys = journeys_until(view.connection, texts, plan, ladder, now, check)
     # What is applied later makes another view.
-    changed_at = rules_changed_at(view.connection, now - ladder.horizon_ms, _EVER)
+    changed_at = rules_changed_at(plans_until(view.connection, _EVER), now - ladder.horizon_ms, _EVER)
     return lambda: Values(plan, ladder, rolling, journeys, stored, changed_at)
 
 

@@ -25,7 +25,7 @@ from kizashi_collector.analysis import (
 from kizashi_schemas import Reason
 from kizashi_schemas.plan import Plan
 
-__all__ = ["HISTORY_MS", "Judged", "PlannedPace", "grounds_of", "judged"]
+__all__ = ["HISTORY_MS", "Judged", "PlannedPace", "breaks_until", "grounds_of", "judged"]
 
 HISTORY_MS = 29 * 86_400_000
 """What happened before is not looked at when a break in the tracking is looked for."""
@@ -99,14 +99,22 @@ class PlannedPace:
         """Events that stopped or jumped beyond what their history allows, up to the whole minute before which all have
         arrived. Found anew as a minute begins, and where more changed than how many came in the hour that runs."""
         self._advance(as_of)
-        if complete_until is None or as_of - complete_until > _FURTHEST_BACK_MS:
+        until = breaks_until(as_of, complete_until)
+        if until is None:
             return []
-        until = complete_until // _MINUTE_MS * _MINUTE_MS
         state = (until, self._pace.version)
         if self._found is None or self._found[0] != state:
             rows = self._pace.rows(until)
             self._found = state, breaks(rows, until, self._names[: len(rows)])
         return self._found[1]
+
+
+def breaks_until(as_of: int, complete_until: int | None) -> int | None:
+    """The whole minute before which all have arrived, up to which breaks are looked for; None where that is too long
+    ago."""
+    if complete_until is None or as_of - complete_until > _FURTHEST_BACK_MS:
+        return None
+    return complete_until // _MINUTE_MS * _MINUTE_MS
 
 
 def grounds_of(

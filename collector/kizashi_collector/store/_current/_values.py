@@ -62,6 +62,12 @@ class Learned:
         # What nobody has been watched for as long as a horizon is taken not to happen: values are too low by far.
         self.young = any(found.oldest > one.boundary - one.edges[-1] for _, one in found.fits)
 
+    @staticmethod
+    def packed(fits: list[tuple[Key, Fit]], oldest: int, journeys: int) -> bytes:
+        """Fits of one boundary as a store keeps them, each with the fields that its keys are made of; when the first
+        journey began that they were learned from, and how many began up to the boundary."""
+        return zlib.compress(msgspec.msgpack.encode(_Fits(fits, oldest, journeys)))
+
     @property
     def whole(self) -> NumberedFit:
         """What was learned for the first grouping, with its number and how long it took."""
@@ -118,7 +124,7 @@ def learn(
         begun += int(np.count_nonzero(part.begin <= boundary))
         oldest = min(oldest, int(part.begin.min(initial=now)))
     fits = [(by, fit(counting.taken(), check)) for by, counting in countings]
-    packed = zlib.compress(msgspec.msgpack.encode(_Fits(fits, oldest, begun)))
+    packed = Learned.packed(fits, oldest, begun)
     return StoredFit(0, plan.learning_id, boundary, now, time.perf_counter() - began, packed)
 
 

@@ -2,6 +2,6 @@
 
 from kizashi_collector.store._ids._manifest import read_manifest
 from kizashi_collector.store._ids._seen import SeenIds
-from kizashi_collector.store._ids._tombstones import Tombstones
+from kizashi_collector.store._ids._tombstones import Tombstones, erased_digest
 
-__all__ = ["SeenIds", "Tombstones", "read_manifest"]
+__all__ = ["SeenIds", "Tombstones", "erased_digest", "read_manifest"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from kizashi_collector.store._ids._id_hashes import IdHash
 
-__all__ = ["Tombstones"]
+__all__ = ["Tombstones", "erased_digest"]
 
 _MOST_RECENT = 65_536
 _NOBODY: frozenset[str] = frozenset()
@@ -49,19 +49,21 @@ class Tombstones:
         return frozenset(
             ids[at]
             for at in np.flatnonzero(perhaps).tolist()
-            if connection.execute(sql, (shorts[at], self._digest(ids[at]))).fetchone()
+            if connection.execute(sql, (shorts[at], erased_digest(ids[at], self._key))).fetchone()
         )
 
     def add(self, connection: Connection, ids: Iterable[str]) -> None:
         """Remember ids in the open transaction."""
         known = list(ids)
         shorts = self._hash(known).tolist() if known else []
-        rows = [(short, self._digest(event_id)) for short, event_id in zip(shorts, known, strict=True)]
+        rows = [(short, erased_digest(event_id, self._key)) for short, event_id in zip(shorts, known, strict=True)]
         connection.executemany("INSERT OR IGNORE INTO erased (short, digest) VALUES (?, ?)", rows)
         self._recent.update(shorts)
         if len(self._recent) > _MOST_RECENT:
             self._old = np.union1d(self._old, np.fromiter(self._recent, np.uint64, len(self._recent)))
             self._recent = set()
 
-    def _digest(self, event_id: str) -> bytes:
-        return hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
+
+def erased_digest(event_id: str, salt: bytes) -> bytes:
+    """What a log with this salt keeps of the id of an erased event: 16 bytes."""
+    return hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16, key=salt).digest()

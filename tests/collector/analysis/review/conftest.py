@@ -10,7 +10,7 @@ import pytest
 
 from kizashi_collector.analysis import LoggedEvent, Worth
 from kizashi_collector.analysis._journeys import Ladder, find_journeys
-from kizashi_collector.analysis._review import NumberedFit, Review, review
+from kizashi_collector.analysis._review import NumberedFit, Review, count_review, review
 from kizashi_collector.analysis._values import Statistics, fit
 from kizashi_schemas.plan import load_plan
 from properties.test_column_funnels_against_plain import table_of
@@ -30,7 +30,7 @@ def reviewed() -> Callable[..., Review]:
         adjusted = {seq: event for seq, event in enumerate(log, 1) if (event.name, event.order) in worth.adjusted}
         table, codes = table_of(log, Random(seed))
         if ladder is None:
-            return review(table, codes, plan, None, None, as_of=as_of)
+            return review(plan, count_review(table, codes, plan, None, as_of), None, as_of=as_of)
         journeys = find_journeys(table, codes, ladder, worth=worth, adjusted=adjusted, as_of=as_of)
         numbered = None
         if fitted:
@@ -45,6 +45,6 @@ def reviewed() -> Callable[..., Review]:
                 lookback=ladder.lookback_ms,
             )
             numbered = NumberedFit(7, 0.25, fit(statistics))
-        return review(table, codes, plan, journeys, numbered, as_of=as_of)
+        return review(plan, count_review(table, codes, plan, journeys, as_of), numbered, as_of=as_of)
 
     return of

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from kizashi_collector.analysis import Codes, EventTable, LoggedEvent
-from kizashi_collector.analysis._review import EventReview, Learned, NumberedFit, Proportion, Review, review
+from kizashi_collector.analysis import LoggedEvent
+from kizashi_collector.analysis._review import (
+    AmountSums,
+    EventReview,
+    Learned,
+    NumberedFit,
+    Proportion,
+    Review,
+    ReviewCounts,
+    review,
+)
 from kizashi_collector.analysis._review._learned import Brought, fitted_steps, simply
 from kizashi_collector.analysis._values import Statistics, fit
 from kizashi_schemas.plan import load_plan
@@ -139,6 +149,19 @@ def test_a_mean_that_is_less_sure_makes_the_interval_wider() -> None:
     assert unsure.low < sure.low < sure.value == unsure.value < sure.high < unsure.high
 
 
+@pytest.mark.parametrize("amounts", [[7], [0, 0], [1, 2, 4], [10**12, 10**12 + 1, 3], [10**18 + 1] * 2 + [10**18]])
+def test_a_mean_and_its_error_are_exact_to_the_last_digit(amounts: list[int]) -> None:
+    found = Brought.of(AmountSums(len(amounts), sum(amounts), sum(amount**2 for amount in amounts)))
+    mean = Fraction(sum(amounts), len(amounts))
+    spread = sum((amount - mean) ** 2 for amount in amounts) / max(len(amounts) - 1, 1)
+    squared = spread / len(amounts) / mean**2 if mean else Fraction(0)
+    assert found == Brought(float(mean), math.sqrt(squared))
+
+
+def test_without_an_amount_no_mean_is_known() -> None:
+    assert Brought.of(AmountSums()) is None
+
+
 def test_chances_pass_on_through_all_steps_between() -> None:
     # From step 1: a quarter goes on to 2, a quarter to the final at once; from 2 a half.
     start = BOUNDARY - 40 * DAY_MS
@@ -205,6 +228,6 @@ def test_credible_intervals_hold_the_truth_in_about_nine_of_ten_cases() -> None:
 
 
 def test_a_fit_of_another_ladder_is_refused() -> None:
-    other = NumberedFit(3, 0.1, fit(tables([], steps=3)))
+    plan, other = load_plan(TEXT), NumberedFit(3, 0.1, fit(tables([], steps=3)))
     with pytest.raises(ValueError, match="fit 3 is of 3 steps; the plan's ladder has 2"):
-        review(EventTable.empty(), Codes([""], [""], [{}]), load_plan(TEXT), None, other, as_of=AS_OF)
+        review(plan, ReviewCounts.none(plan), other, as_of=AS_OF)
