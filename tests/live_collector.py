@@ -13,8 +13,9 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from kizashi_collector.http import Limits, Metrics, Services, make_runner
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
-from kizashi_collector.store import InThread, KeyRing, LogAnswers, Scope, SqliteLog
+from kizashi_collector.store import KeyRing, Scope
 from kizashi_schemas import BatchAnswer, FunnelAnswer, SummaryAnswer
+from stores import CHOSEN, StoreKind, open_answers, open_log
 
 __all__ = ["HOUR", "KEYS", "MINUTE", "NOW", "LiveCollector", "event", "live_collector", "settle", "until"]
 
@@ -97,9 +98,18 @@ async def problem_of(response: ClientResponse) -> tuple[int, str]:
 
 @asynccontextmanager
 async def live_collector(
-    folder: Path, *, plan: str | None = None, limits: Limits | None = None, keys: bool = True, **ingest: Any
+    folder: Path,
+    *,
+    plan: str | None = None,
+    limits: Limits | None = None,
+    keys: bool = True,
+    store: StoreKind | None = None,
+    **ingest: Any,
 ) -> AsyncIterator[LiveCollector]:
-    """Run a collector on `folder`; the plan, if any, is written to a file that rules."""
+    """Run a collector on `folder`; the plan, if any, is written to a file that rules.
+
+    Without a `store` it is the one that the test runs for.
+    """
     live = LiveCollector()
     clock = Clock(lambda: live.wall, lambda: live.steady)
     metrics = Metrics()
@@ -107,9 +117,9 @@ async def live_collector(
     if plan is not None:
         file = folder / "plan.toml"
         file.write_text(plan, encoding="utf-8")
-    log = SqliteLog(folder / "data", on_commit=metrics.commit)
+    log = open_log(store or CHOSEN.kind, folder / "data", metrics.commit)
     ring = KeyRing(folder / "data", clock=clock.now, given=KEYS) if keys else None
-    answers = LogAnswers(log, InThread(log, clock.now))
+    answers = open_answers(log, clock.now)
     plans = PlanBook(log, file, on_change=answers.keep)
     await plans.load(clock.now())
     answers.keep(plans.current)

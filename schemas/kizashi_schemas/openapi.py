@@ -43,6 +43,7 @@ _INTERVAL = {
     "as_of": f"The instant that the answer describes; now where left out. {_TIME}",
 }
 _MONEY = {"money": "`number` (default) or `string`: how amounts are written in JSON"}
+_FRESH = {"fresh": "`1` counts now what a store may have counted some seconds ago (the answer's as_of says when)"}
 _SUMMARY = {
     **_INTERVAL,
     **_MONEY,
@@ -50,6 +51,7 @@ _SUMMARY = {
     "format": "`json` (default) or `csv`",
     "csv": "`raw` leaves out the apostrophe before text that a spreadsheet would run",
     "cursor": "`next_cursor` of the page before",
+    **_FRESH,
 }
 _VALUES = {"as_of": _INTERVAL["as_of"], **_MONEY}
 _INCREMENTS = {
@@ -57,7 +59,7 @@ _INCREMENTS = {
     "limit": "At most this many, from 1 to 10000; 1000 where left out",
     **_MONEY,
 }
-_FUNNEL = {**_INTERVAL, **_MONEY, "by": "As in the summary", "attribution": "first, last, all or step:k"}
+_FUNNEL = {**_INTERVAL, **_MONEY, "by": "As in the summary", "attribution": "first, last, all or step:k", **_FRESH}
 _LIMIT = {"limit": "At most this many, from 1 to 1000; 100 where left out"}
 _REJECTED = {
     **_LIMIT,

@@ -13,12 +13,10 @@ takes one), in its modes `strict_increase` (steps of one instant do not count), 
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
@@ -26,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from clickhouse_engine import ask
 from kizashi_collector.analysis import Interval, LoggedEvent, Worth, evaluate_funnel, evaluate_table_funnel
 from kizashi_collector.store import EventColumns, FunnelReport, InThread, LogAnswers, SqliteLog
 from kizashi_schemas import Funnel, Step, parse_duration
@@ -48,10 +47,7 @@ _PROFILE = settings(max_examples=25, deadline=None, derandomize=True, suppress_h
 
 
 class ClickHouse:
-    """The engine, in this process and in memory."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    """The engine, in this process."""
 
     def funnel(
         self, log: Sequence[LoggedEvent], funnel: Funnel, interval: Interval = ALL, mode: str | None = None
@@ -77,8 +73,7 @@ class ClickHouse:
             f"SELECT {reached} FROM (SELECT tuple({levels}) AS level "
             f"FROM values('actor String, time UInt64, name String, campaign String', {table}) GROUP BY actor)"
         )
-        (answer,) = json.loads(str(self._session.query(sql, "JSONCompact")))["data"]
-        return [[int(count) for count in counts] for counts in answer]
+        return [[int(count) for count in counts] for (counts,) in ask(sql)]
 
 
 def _level(funnel: Funnel, interval: Interval, mode: str | None) -> str:
@@ -99,11 +94,8 @@ def _condition(step: Step) -> str:
 
 
 @pytest.fixture(scope="module")
-def clickhouse() -> Iterator[ClickHouse]:
-    engine = pytest.importorskip("chdb.session", reason="chdb is not installed")
-    session = engine.Session()
-    yield ClickHouse(session)
-    session.close()
+def clickhouse() -> ClickHouse:
+    return ClickHouse()
 
 
 @st.composite

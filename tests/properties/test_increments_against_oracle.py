@@ -15,18 +15,21 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
 from kizashi_collector.analysis import Fit, FittedKeys, Ladder, LoggedEvent, Worth, walked_journeys
-from kizashi_collector.store import Candidate, IncrementLine, IncrementsReport, LogAnswers, SqliteLog
+from kizashi_collector.store import Candidate, IncrementLine, IncrementsReport, SqliteLog
+from kizashi_collector.store._clickhouse._increments import _asking as _clickhouse_asking
 from kizashi_collector.store._current import learn
 from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._increments import _asking, _tasks
 from kizashi_schemas.plan import Plan, load_plan
 from oracle.increments import Credit, OpenStep, revenue, targets
+from stores import STORES, StoreKind, open_answers, open_log
 
 HOUR = 3_600_000
 ORIGIN = 1_790_000_000_000 // HOUR * HOUR
@@ -139,8 +142,8 @@ class Asking(msgspec.Struct, frozen=True):
 class Shop:
     """A store, what it should hold, and what feeds were told."""
 
-    def __init__(self, folder: Path, plan: str) -> None:
-        self.folder, self.plan_name = folder, plan
+    def __init__(self, kind: StoreKind, folder: Path, plan: str) -> None:
+        self.kind, self.folder, self.plan_name = kind, folder, plan
         self.now = ORIGIN
         self.log: list[LoggedEvent] = []
         self.told: dict[str, IncrementLine] = {}
@@ -154,8 +157,8 @@ class Shop:
         return PLANS[self.plan_name]
 
     def open(self) -> None:
-        self.store = SqliteLog(self.folder)
-        self.answers = LogAnswers(self.store)
+        self.store = open_log(self.kind, self.folder)
+        self.answers = open_answers(self.store, lambda: self.now)
 
     async def close(self) -> None:
         await self.answers.close()
@@ -176,7 +179,11 @@ class Shop:
 
     async def learn(self, factor: float) -> None:
         self.fits.append((self.plan_name, factor))
-        await self.store.add_fit(stored_fit(self.plan_name, factor, self.now // HOUR * HOUR))
+        fit = stored_fit(self.plan_name, factor, self.now // HOUR * HOUR)
+        if isinstance(self.store, SqliteLog):
+            await self.store.add_fit(fit)
+        else:
+            self.store.kept.add_fit(fit, self.store.next_number())
 
     async def erase(self, actor: str) -> None:
         await self.store.erase(actor)
@@ -351,17 +358,18 @@ def _stories(draw: DrawFn) -> list[tuple[str, Any]]:
     )
 
 
-async def _play(plan: str, story: list[tuple[str, Any]], share: int) -> None:
+async def _play(kind: StoreKind, plan: str, story: list[tuple[str, Any]], share: int) -> None:
     """With a small `share`, the ledger begins with few actors at a time, and takes few journeys at a time then."""
     few = [
         patch.object(_asking, "_SHARE", share),
+        *(patch.object(_clickhouse_asking, name, share) for name in ("_SHARE", "_ACTORS")),
         *(patch.object(_tasks, name, share) for name in ("_PART", "_AT_ONCE")),
     ]
     with ExitStack() as stack:
         for one in few:
             stack.enter_context(one)
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        shop = Shop(Path(folder), plan)
+        shop = Shop(kind, Path(folder), plan)
         try:
             for act, what in story:
                 await getattr(shop, act)(what)
@@ -370,9 +378,18 @@ async def _play(plan: str, story: list[tuple[str, Any]], share: int) -> None:
             await shop.close()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(plan=st.sampled_from(["last", "last", "first", "learned"]), story=_stories(), share=st.sampled_from([2, 10**6]))
-def test_what_feeds_were_told_adds_up_to_what_journeys_bring(
-    plan: str, story: list[tuple[str, Any]], share: int
-) -> None:
-    asyncio.run(_play(plan, story, share))
+@pytest.mark.parametrize("kind", STORES)
+def test_what_feeds_were_told_adds_up_to_what_journeys_bring(kind: StoreKind) -> None:
+    # Each database takes a while to be made.
+    @settings(
+        max_examples=60 if kind == "sqlite" else 6,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        deadline=None,
+    )
+    @given(
+        plan=st.sampled_from(["last", "last", "first", "learned"]), story=_stories(), share=st.sampled_from([2, 10**6])
+    )
+    def adds_up(plan: str, story: list[tuple[str, Any]], share: int) -> None:
+        asyncio.run(_play(kind, plan, story, share))
+
+    adds_up()

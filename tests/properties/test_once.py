@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
-from kizashi_collector.store import Candidate, EventColumns, Outcome, Refusal, SqliteLog
+from kizashi_collector.store import Candidate, EventColumns, Outcome, Refusal
+from stores import StoreKind, open_log
 
 events = st.builds(
     LoggedEvent,
@@ -88,25 +90,31 @@ def grouped(batch: list[Candidate]) -> list[EventColumns | Candidate]:
     return parts
 
 
-async def through_the_log(batches: list[list[Candidate]]) -> tuple[list[Sequence[Outcome]], list[LoggedEvent]]:
+async def through_the_log(
+    kind: StoreKind, batches: list[list[Candidate]]
+) -> tuple[list[Sequence[Outcome]], list[LoggedEvent]]:
     with tempfile.TemporaryDirectory() as folder:
-        log = SqliteLog(Path(folder))
+        log = open_log(kind, Path(folder))
         try:
             half = len(batches) // 2
             first = await asyncio.gather(*(log.append(grouped(batch)) for batch in batches[:half]))
             await log.close()
-            log = SqliteLog(Path(folder))
+            log = open_log(kind, Path(folder))
             second = await asyncio.gather(*(log.append(grouped(batch)) for batch in batches[half:]))
             return [*first, *second], (await log.newest(1_000))[::-1]
         finally:
             await log.close()
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(batches)
-def test_verdicts_and_log_are_those_of_the_plain_rules_across_a_restart(batches: list[list[Candidate]]) -> None:
-    model = Model()
-    expected = [[model.judge(candidate) for candidate in batch] for batch in batches]
-    outcomes, kept = asyncio.run(through_the_log(batches))
-    assert [[(outcome.verdict, outcome.code) for outcome in batch] for batch in outcomes] == expected
-    assert kept == model.kept
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 150), ("clickhouse", 25)])
+def test_verdicts_and_log_are_those_of_the_plain_rules_across_a_restart(kind: StoreKind, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(batches)
+    def hold(batches: list[list[Candidate]]) -> None:
+        model = Model()
+        expected = [[model.judge(candidate) for candidate in batch] for batch in batches]
+        outcomes, kept = asyncio.run(through_the_log(kind, batches))
+        assert [[(outcome.verdict, outcome.code) for outcome in batch] for batch in outcomes] == expected
+        assert kept == model.kept
+
+    hold()

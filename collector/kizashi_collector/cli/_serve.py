@@ -18,17 +18,15 @@ from typing import Any
 from aiohttp import web
 
 from kizashi_collector.cli._logging import set_up_logging
-from kizashi_collector.cli._settings import SettingsError, add_options, given_keys, resolve
+from kizashi_collector.cli._settings import SettingsError, add_options, resolve
+from kizashi_collector.cli._stores import open_store
 from kizashi_collector.http import Limits, Metrics, Services, Watch, make_runner, open_file_room
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
 from kizashi_collector.store import (
     SCOPES,
-    Companion,
-    InThread,
     Keeper,
-    KeyRing,
-    LogAnswers,
-    SqliteLog,
+    Keys,
+    StoreError,
     accompany,
     give_back_large,
     keep_retention,
@@ -41,7 +39,7 @@ _log = logging.getLogger("kizashi.serve")
 # With the second that aiohttp gets below, short of the 10 s after which container engines send SIGKILL.
 _DRAIN_S = 6
 _OPTIONS = (
-    *("data", "plan", "host", "port", "store", "retention"),
+    *("data", "plan", "host", "port", "store", "refresh", "retention"),
     *("max_events", "max_body", "max_compressed", "max_pending", "query_timeout"),
     *("max_wait", "rate_limit", "read_rate_limit", "max_connections", "idle_timeout"),
     *("header_timeout", "body_timeout", "min_body_rate", "answer_timeout"),
@@ -51,7 +49,7 @@ _OPTIONS = (
 
 def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `kizashi serve` to the command line."""
-    parser = commands.add_parser("serve", help="run the collector", description="Run the collector on SQLite.")
+    parser = commands.add_parser("serve", help="run the collector", description="Run the collector.")
     add_options(parser, _OPTIONS)
     parser.add_argument("--dev", action="store_true", help="on a loopback address, serve without keys")
     parser.set_defaults(run=_run)
@@ -76,7 +74,7 @@ def _run(args: argparse.Namespace) -> int:
         if args.dev and not _is_loopback(settings["host"]):
             raise SettingsError(f"--dev serves without keys, so --host must be loopback, not {settings['host']}")
         clock = Clock()
-        if Keeper.possible:
+        if Keeper.possible and settings["store"] == "sqlite":
             keeper = Keeper(lambda connection: _accompany(connection, settings, clock))
         set_up_logging(settings["log_format"], settings["log_level"])
         asyncio.run(_serve(settings, clock, keeper, dev=args.dev))
@@ -109,28 +107,18 @@ async def _serve(settings: dict[str, Any], clock: Clock, keeper: Keeper | None, 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
-    log = SqliteLog(
-        settings["data"],
-        max_pending=settings["max_pending"],
-        query_seconds=settings["query_timeout"] / 1000,
-        on_commit=metrics.commit,
-    )
     async with AsyncExitStack() as opened:
-        opened.push_async_callback(log.close)
-        answers = LogAnswers(log, InThread(log, clock.now) if keeper is None else Companion(log, keeper))
-        opened.push_async_callback(answers.close)
-        plans = PlanBook(log, settings["plan"], on_change=answers.keep)
+        store = await open_store(settings, clock, metrics, keeper, opened, dev=dev)
+        answers, keys = store.answers, store.keys
+        plans = PlanBook(store.plans, settings["plan"], on_change=answers.keep)
         await plans.load(clock.now())
         answers.keep(plans.current)
         _log_warnings(plans)
-        keys = None if dev else KeyRing(settings["data"], clock=clock.now, given=given_keys())
-        if keys is not None:
-            opened.callback(keys.close)
         services = Services(
-            log=log,
+            log=store.log,
             answers=answers,
             ingest=Ingest(
-                log,
+                store.log,
                 plans,
                 clock,
                 max_events=settings["max_events"],
@@ -152,6 +140,9 @@ async def _serve(settings: dict[str, Any], clock: Clock, keeper: Keeper | None, 
             task.add_done_callback(tasks.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
+        if store.keep_up is not None:
+            upkeep = loop.create_task(store.keep_up(lambda: plans.load(clock.now())))
+            opened.push_async_callback(_cancelled, upkeep)
         watch = Watch(slow_seconds=settings["slow_request"] / 1000, min_free=settings["min_free"])
         await _until_stopped(services, watch, settings["host"], settings["port"], stop)
 
@@ -232,6 +223,11 @@ async def _keep_retention(services: Services) -> None:
     await keep_retention(services.log.retain, now=now, retention=length)
 
 
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def _reload(services: Services) -> None:
     try:
         changed = await services.plans.load(services.clock.now())
@@ -252,11 +248,11 @@ def _log_warnings(plans: PlanBook) -> None:
         _log.warning("%s", warning)
 
 
-def _print_first_keys(keys: KeyRing) -> None:
+def _print_first_keys(keys: Keys) -> None:
     print("no keys yet; these were made and are shown this once:")
     for scope in SCOPES:
         try:
             secret = keys.create(f"first {scope} key", scope)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreError) as error:
             raise SettingsError(f"cannot keep the first keys: {error}; check the volume's space and rights") from None
         print(f"  {scope:<6} {secret}")

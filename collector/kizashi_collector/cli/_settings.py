@@ -63,8 +63,8 @@ def _duration(text: str) -> int:
 
 
 def _store(text: str) -> str:
-    if text != "sqlite":
-        raise ValueError("this version stores in sqlite alone")
+    if text != "sqlite" and not text.startswith(("clickhouse://", "chdb://")):
+        raise ValueError("write sqlite, clickhouse://host:8123/kizashi or chdb://path")
     return text
 
 
@@ -99,7 +99,8 @@ SETTINGS = (
     Setting("plan", None, Path, "tracking plan (TOML); read again on SIGHUP. Without it, POST /v1/plan sets one"),
     Setting("host", "127.0.0.1", str, "address to listen on; 0.0.0.0 for all"),
     Setting("port", "8700", _port, "port to listen on; 0 picks a free one"),
-    Setting("store", "sqlite", _store, "where events are kept"),
+    Setting("store", "sqlite", _store, "where events are kept: sqlite, clickhouse://host:8123/kizashi, or chdb://path"),
+    Setting("refresh", "10s", _duration, "with ClickHouse, how often answers that the plan declares are counted again"),
     Setting(
         "retention", None, _duration, "refuse and delete what is older than this, such as 400d; overrides the plan's"
     ),

@@ -10,7 +10,7 @@ from aiohttp import web
 from kizashi_collector.http._admission import ADMISSION
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
-from kizashi_collector.store import MAX_SECRET, KeyRing, Scope
+from kizashi_collector.store import MAX_SECRET, Keys, Scope
 
 __all__ = ["CALLER", "Handler", "caller_of", "needs"]
 
@@ -26,7 +26,7 @@ _ALLOWED: dict[Scope, frozenset[Scope]] = {
 }
 
 
-def caller_of(keys: KeyRing | None, secret: str | None, remote: str) -> str | None:
+def caller_of(keys: Keys | None, secret: str | None, remote: str) -> str | None:
     """Whom a request that brings events counts for, or None where it may not bring any."""
     if keys is None:
         return remote

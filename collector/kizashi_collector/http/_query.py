@@ -74,6 +74,11 @@ class Query:
         """Whether the interval ends now, and not at an instant that was asked for."""
         return not any(name in self._items for name in ("from", "to", "as_of"))
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the answer is to be counted now, and not some seconds ago."""
+        return self.choice("fresh", ("0", "1")) == "1"
+
     def interval(self) -> Interval:
         """The interval that window, from, to and as_of name."""
         return resolve_interval(

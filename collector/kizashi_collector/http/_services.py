@@ -11,7 +11,7 @@ from kizashi_collector.http._admission import FairPool
 from kizashi_collector.http._metrics import Metrics
 from kizashi_collector.http._tags import Tags
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
-from kizashi_collector.store import Answers, KeyRing, Log
+from kizashi_collector.store import Answers, Keys, Log
 
 __all__ = ["SERVICES", "Limits", "Services"]
 
@@ -88,7 +88,7 @@ class Services(Struct, kw_only=True):
     answers: Answers
     ingest: Ingest
     plans: PlanBook
-    keys: KeyRing | None
+    keys: Keys | None
     clock: Clock
     metrics: Metrics
     limits: Limits

@@ -6,7 +6,7 @@ from kizashi_collector.store._companion import Companion, Keeper, accompany
 from kizashi_collector.store._current import InThread
 from kizashi_collector.store._deletion import keep_retention, retention_cutoff
 from kizashi_collector.store._event_columns import EventColumns
-from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Scope
+from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Keys, Scope
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._protocol import (
     ACCEPTED,
@@ -61,6 +61,7 @@ __all__ = [
     "Keeper",
     "Key",
     "KeyRing",
+    "Keys",
     "Log",
     "LogAnswers",
     "LogState",

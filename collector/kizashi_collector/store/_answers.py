@@ -72,6 +72,7 @@ class LogAnswers:
         *,
         moving: bool = False,
         known: str | None = None,
+        fresh: bool = False,  # every answer is
     ) -> T | None:
         """The summary of the interval; see Answers.summary."""
         answer = await self._ask(SummaryAsked(_id(plan), interval, by, then, moving, known))
@@ -123,6 +124,7 @@ class LogAnswers:
         *,
         name: str | None = None,
         moving: bool = False,
+        fresh: bool = False,  # every answer is
     ) -> T:
         """A funnel over the interval; see Answers.funnel."""
 

@@ -8,9 +8,9 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 from sqlite_utils import Database
@@ -19,7 +19,7 @@ from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._schema import key_migrations, migrate
 from kizashi_collector.store._trouble import remedy
 
-__all__ = ["MAX_SECRET", "SCOPES", "Key", "KeyRing", "Scope"]
+__all__ = ["MAX_SECRET", "SCOPES", "Key", "KeyRing", "Keys", "Scope", "digest_of", "new_secret", "scope_among"]
 
 _LOOK_S = 0.05
 _log = logging.getLogger("kizashi.store")
@@ -41,6 +41,28 @@ class Key(Struct, frozen=True, kw_only=True):
     revoked_at: int | None
 
 
+class Keys(Protocol):
+    """The keys that a collector accepts: stored ones, and those given by the environment, which are never stored."""
+
+    def create(self, name: str, scope: Scope) -> str:
+        """Make a key, keep its digest, and return the secret, which cannot be had again."""
+
+    def all(self) -> list[Key]:
+        """All stored keys, revoked ones included, oldest first."""
+
+    def revoke(self, key_id: int) -> bool:
+        """Revoke a key; False if there is no such key, or it was revoked before."""
+
+    def scope_of(self, secret: str) -> Scope | None:
+        """The scope of a secret, or None where it is unknown or revoked. Compared in constant time."""
+
+    def empty(self) -> bool:
+        """Tell whether no key at all would be accepted."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
 class KeyRing:
     """The keys of one data folder, in `keys.db`, and those given by the environment, which are never stored.
 
@@ -59,7 +81,7 @@ class KeyRing:
         self._clock = clock
         self._steady = steady
         self._looked_at = float("-inf")
-        self._given = [(_digest(secret), scope) for scope, secret in (given or {}).items()]
+        self._given = [(digest_of(secret), scope) for scope, secret in (given or {}).items()]
         try:
             self._connection = _open(folder)
         except (sqlite3.Error, OSError) as error:
@@ -69,11 +91,11 @@ class KeyRing:
 
     def create(self, name: str, scope: Scope) -> str:
         """Make a key, keep its digest, and return the secret, which cannot be had again."""
-        secret = f"kz_{scope}_{secrets.token_urlsafe(24)}"
+        secret = new_secret(scope)
         with self._connection:
             self._connection.execute(
                 "INSERT INTO keys (name, scope, digest, created_at) VALUES (?, ?, ?, ?)",
-                (name, scope, _digest(secret), self._clock()),
+                (name, scope, digest_of(secret), self._clock()),
             )
         self._version = None
         return secret
@@ -94,12 +116,7 @@ class KeyRing:
 
     def scope_of(self, secret: str) -> Scope | None:
         """The scope of a secret, or None where it is unknown or revoked. Compared in constant time."""
-        digest = _digest(secret)
-        found: Scope | None = None
-        for known, scope in [*self._given, *self._current()]:
-            if hmac.compare_digest(known, digest):
-                found = scope
-        return found
+        return scope_among([*self._given, *self._current()], secret)
 
     def empty(self) -> bool:
         """Tell whether no key at all would be accepted."""
@@ -126,6 +143,27 @@ class KeyRing:
         self._connection.close()
 
 
+def scope_among(known: Iterable[tuple[bytes, Scope]], secret: str) -> Scope | None:
+    """The scope that goes with a secret, among digests; compared in constant time."""
+    digest = digest_of(secret)
+    found: Scope | None = None
+    for one, scope in known:
+        if hmac.compare_digest(one, digest):
+            found = scope
+    return found
+
+
+def new_secret(scope: Scope) -> str:
+    """A secret that nobody can guess, with its scope in it to be told apart by people."""
+    return f"kz_{scope}_{secrets.token_urlsafe(24)}"
+
+
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret."""
+    # Bytes that are no UTF-8 arrive from a header as lone surrogates.
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+
+
 def _open(folder: Path) -> sqlite3.Connection:
     folder.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(folder / "keys.db", timeout=0.5, check_same_thread=False)
@@ -137,8 +175,3 @@ def _open(folder: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _digest(secret: str) -> bytes:
-    # Bytes that are no UTF-8 arrive from a header as lone surrogates.
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
@@ -11,7 +10,8 @@ from msgspec import Struct
 
 from kizashi_collector.analysis import Emitted
 from kizashi_collector.store._chunks import Texts
-from kizashi_collector.store._protocol import IncrementLine, UnknownCursorError
+from kizashi_collector.store._cursors import cursor_of
+from kizashi_collector.store._protocol import IncrementLine
 
 __all__ = [
     "LedgerNews",
@@ -24,14 +24,11 @@ __all__ = [
     "forget_increments",
     "keep_as_told",
     "lines_after",
-    "read_cursor",
     "source_of_line",
     "state_of",
 ]
 
 _WIDE = 1 << 63
-_TAG = 16
-_CURSOR = re.compile(rf"([0-9a-f]{{{_TAG}}})\.([0-9]{{1,18}})", re.ASCII)
 _STATE = "SELECT version, last_seq, as_of, edge, lines, journeys, share, shares, (SELECT history FROM logs) FROM ledger"
 _NAMES = "SELECT since, history FROM ledger_names ORDER BY since, rowid"
 _ROW = "number, actor, first, begin, until, members, depth, final, sold, source, emitted, entry"
@@ -76,18 +73,17 @@ class LedgerState(Struct, frozen=True):
 
     def cursor(self, line: int) -> str:
         """What says that everything up to this line is known: 0 for nothing."""
-        name = next((name for since, name in reversed(self.names) if since < line), None)
-        return f"{(name or self.names[0][1])[:_TAG]}.{line}"
+        return cursor_of(line, self.names)
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """A line as it is added; `name` is the number of its event's name. Money is micros."""
+    """A line as it is added; `name` is that of its event, or the number that stands for it here. Money is micros."""
 
     number: int
     journey: int
     actor: int
     kind: str
-    name: int | None
+    name: str | int | None
     event_id: str | None
     event_time: int | None
     order: str | None
@@ -188,26 +184,6 @@ def lines_after(
     """At most so many lines after one, in their order, and whether there are more."""
     rows = connection.execute(_AFTER, (after, limit + 1)).fetchall()
     return list(_lines(rows[:limit], texts, state)), len(rows) > limit
-
-
-def read_cursor(text: str | None, state: LedgerState) -> int:
-    """The line that a cursor stands for; 0 for none. Raises UnknownCursorError."""
-    if text is None:
-        return 0
-    match = _CURSOR.fullmatch(text)
-    if match is None:
-        raise UnknownCursorError(
-            f"since {text[:40]!r} is no cursor; send next_cursor of the last answer, or leave it out"
-        )
-    line = int(match[2])
-    ends = [*(since for since, _ in state.names[1:]), state.lines]
-    for (since, name), end in zip(state.names, ends, strict=True):
-        if name.startswith(match[1]) and since <= line <= end:
-            return line
-    raise UnknownCursorError(
-        f"since {text!r} belongs to another log, or to what came after the backup that this one was restored from; "
-        "begin again without it, and compare journeys with what was uploaded"
-    )
 
 
 def _lines(rows: Iterable[tuple[object, ...]], texts: Texts, state: LedgerState) -> Iterator[IncrementLine]:

@@ -338,11 +338,13 @@ class Answers(Protocol):
         *,
         moving: bool = False,
         known: str | None = None,
+        fresh: bool = False,
     ) -> T | None:
         """The summary of the interval by source fields, handed to `then` in the thread that counted it.
 
         A `moving` interval ends now, and nobody minds if it ends some milliseconds later: the report says when. None
-        where an answer with the version `known` still holds.
+        where an answer with the version `known` still holds. A store may answer what the plan declares with what it
+        counted some seconds ago, which the report says, unless it is to be `fresh`.
         """
 
     async def funnel(
@@ -356,6 +358,7 @@ class Answers(Protocol):
         *,
         name: str | None = None,
         moving: bool = False,
+        fresh: bool = False,
     ) -> T:
         """A checked funnel over the interval, by source fields or `properties.x`, handed to `then` as in `summary`.
 

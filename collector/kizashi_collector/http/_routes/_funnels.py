@@ -51,7 +51,7 @@ async def list_funnels(request: web.Request) -> web.Response:
 async def get_funnel(request: web.Request) -> web.Response:
     """A funnel of the plan."""
     services = request.app[SERVICES]
-    query = Query(request, (*INTERVAL, "by", "attribution", "money"))
+    query = Query(request, (*INTERVAL, "by", "attribution", "money", "fresh"))
     name = request.match_info["name"]
     plan = services.plans.current
     if plan is None or name not in plan.funnels:
@@ -73,6 +73,7 @@ async def get_funnel(request: web.Request) -> web.Response:
         _write(plan, funnel, by, style, name),
         name=name,
         moving=query.moving,
+        fresh=query.fresh,
     )
     return respond(written, "application/json", _NO_STORE)
 

@@ -25,7 +25,7 @@ __all__ = ["MAX_ANSWER_BYTES", "get_summary"]
 MAX_ANSWER_BYTES = 4_500_000
 """Longer answers come in pages: the scripts of Google Ads, Microsoft and Yahoo read at most 5 MB."""
 
-_KNOWN = (*INTERVAL, "by", "format", "money", "csv", "cursor")
+_KNOWN = (*INTERVAL, "by", "format", "money", "csv", "cursor", "fresh")
 
 
 class _Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -78,6 +78,7 @@ async def get_summary(request: web.Request) -> web.Response:
         write,
         moving=cursor is None and query.moving,
         known=None if known is None else known[1],
+        fresh=query.fresh,
     )
     if written is None:
         return _not_modified(f"W/{known[0] if known is not None else ''}")

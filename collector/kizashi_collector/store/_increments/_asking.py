@@ -11,10 +11,11 @@ from typing import TypeVar
 from msgspec import Struct
 
 from kizashi_collector.analysis import Ladder, StepValues, Worth
-from kizashi_collector.store._chunks import actors_at, adjustments, last_number
-from kizashi_collector.store._current import Learned
+from kizashi_collector.store._chunks import actors_at, adjustments, events_at, last_number
+from kizashi_collector.store._cursors import read_cursor
 from kizashi_collector.store._fits import fit_at
 from kizashi_collector.store._increments._histories import histories, newly_adjusted, with_new_events
+from kizashi_collector.store._increments._learned import LearnedLast
 from kizashi_collector.store._increments._tasks import Read, Task, in_parts, tasks
 from kizashi_collector.store._increments._told import Told
 from kizashi_collector.store._ledger import (
@@ -24,7 +25,7 @@ from kizashi_collector.store._ledger import (
     emitted_of_share,
     expired_actors,
     lines_after,
-    read_cursor,
+    source_of_line,
     state_of,
 )
 from kizashi_collector.store._log import SqliteLog
@@ -61,7 +62,7 @@ class Increments:
     def __init__(self, log: SqliteLog) -> None:
         self._log = log
         self._lock = asyncio.Lock()
-        self._learned: Learned | None = None
+        self._learned = LearnedLast()
 
     async def ask(
         self, plan: Plan, as_of: int, since: str | None, limit: int, then: Callable[[IncrementsReport], T]
@@ -74,7 +75,7 @@ class Increments:
 
         def question(connection: Connection, _: Patience) -> T:
             state = state_of(connection)
-            after = read_cursor(since, state)
+            after = read_cursor(since, state.names, state.lines)
             lines, more = lines_after(connection, self._log.texts, state, after, limit)
             end = lines[-1].cursor if lines else since or state.cursor(0)
             return then(IncrementsReport(max(as_of, state.as_of), lines, end, more))
@@ -118,9 +119,9 @@ class Increments:
         there = () if actors == set() else histories(connection, texts, ladder, as_of, actors, part, check)
         to_tell = list(tasks(there, emitted, ladder, state.edge, adjusted, as_of, check))
         read = Read(to_tell, as_of)
-        read.some(connection, texts, check)
+        read.some(partial(events_at, connection, texts), check)
         worth = Worth(plan, adjustments(connection, as_of))
-        values = self._step_values(connection, plan, ladder, worth, as_of)
+        values = self._learned.values(plan, ladder, worth, lambda: fit_at(connection, plan.learning_id, as_of))
         return _Lack(state, as_of, last, min(state.share + 1, shares), shares, to_tell, read, values, worth)
 
     async def _settle(self, lack: _Lack) -> bool:
@@ -135,18 +136,28 @@ class Increments:
             # Where the ledger stands elsewhere, events may be gone that are to be read.
             stands = state_of(connection).version == lack.state.version
             if stands:
-                read.some(connection, texts, check)
+                read.some(partial(events_at, connection, texts), check)
             return stands
 
         def settled(at: int, some: list[Task], connection: Connection, _: Patience) -> LedgerNews | None:
             state = state_of(connection)
             if state.version != lack.state.version + at:
                 return None
-            told = Told(connection, texts, state, lack.as_of)
+            told = Told(state.lines, state.journeys, lack.as_of, partial(source_of_line, connection), texts.name_known)
             told.settle(some, read, lack.values, lack.worth)
-            if at < len(parts) - 1:
-                return told.news(state.last_seq, state.as_of, state.share, state.shares)
-            return told.news(lack.last, lack.as_of, lack.share, lack.shares)
+            more_follows = at < len(parts) - 1
+            return LedgerNews(
+                before=state,
+                last_seq=state.last_seq if more_follows else lack.last,
+                time=lack.as_of,
+                as_of=state.as_of if more_follows else lack.as_of,
+                journeys=told.journeys,
+                share=state.share if more_follows else lack.share,
+                shares=state.shares if more_follows else lack.shares,
+                lines=told.lines,
+                kept=told.kept,
+                dropped=[one.number for one in told.dropped],
+            )
 
         # Question by question, so that none takes longer than one may.
         while not read.done:
@@ -158,15 +169,3 @@ class Increments:
             if news is None or not await self._log.add_increments(news):
                 return False
         return True
-
-    def _step_values(self, connection: Connection, plan: Plan, ladder: Ladder, worth: Worth, as_of: int) -> StepValues:
-        if any(rule.use == "learned" for rule in plan.events.values()):
-            stored = fit_at(connection, plan.learning_id, as_of)
-            learned = self._learned
-            if stored is not None and (learned is None or learned.number != stored.number):
-                learned = self._learned = Learned(stored)
-            if stored is not None and learned is not None and not learned.young:
-                covering = learned.covering(())
-                if covering is not None:
-                    return StepValues(ladder, worth, *covering, learned.number)
-        return StepValues(ladder, worth, (), None, 0)

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from sqlite3 import Connection
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from kizashi_collector.analysis import Ladder
 from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment, number_of, tables_between
+from kizashi_collector.store._increments._tasks import History
 from kizashi_collector.store._ledger import LedgerState
 from kizashi_collector.store._patience import Patience
 from kizashi_schemas.plan import Plan
 
-__all__ = ["History", "histories", "newly_adjusted", "with_new_events"]
+__all__ = ["histories", "newly_adjusted", "with_new_events"]
 
 _CHANGED = "SELECT first, count, numbers FROM chunks WHERE first + count - 1 > ? OR last_time > ?"
 _ADJUSTED = "SELECT event FROM adjustments WHERE (seq > ? OR time > ?) AND time <= ?"
-
-
-class History(Struct, frozen=True):
-    """An actor's planned events in the order of journeys: when, how deep, whether from a source that has a code."""
-
-    actor: int
-    times: list[int]
-    depths: list[int]
-    sourced: list[bool]
-    events: list[int]
-
-    def only(self, places: Sequence[int]) -> History:
-        """The events at these places."""
-        times, depths = [self.times[at] for at in places], [self.depths[at] for at in places]
-        sourced, events = [self.sourced[at] for at in places], [self.events[at] for at in places]
-        return History(self.actor, times, depths, sourced, events)
 
 
 def with_new_events(

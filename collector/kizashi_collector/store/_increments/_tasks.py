@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from sqlite3 import Connection
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,16 +19,30 @@ from kizashi_collector.analysis import (
     standing_journeys,
     unchanged,
 )
-from kizashi_collector.store._chunks import Texts, events_at
-from kizashi_collector.store._increments._histories import History
-from kizashi_collector.store._patience import Patience
 
-__all__ = ["Read", "Task", "in_parts", "tasks"]
+__all__ = ["History", "Read", "Task", "in_parts", "tasks"]
 
 _LOOK = 500
 _AT_ONCE = 100_000
 _PART = 2_000
 _NO_SOURCE = source_text({})
+
+
+class History(Struct, frozen=True):
+    """An actor's planned events in the order of journeys: when, how deep, whether certainly from a source, and their
+    numbers, which are positive."""
+
+    actor: int
+    times: Sequence[int]
+    depths: Sequence[int]
+    sourced: Sequence[bool]
+    events: Sequence[int]
+
+    def only(self, places: Sequence[int]) -> History:
+        """The events at these places."""
+        times, depths = [self.times[at] for at in places], [self.depths[at] for at in places]
+        sourced, events = [self.sourced[at] for at in places], [self.events[at] for at in places]
+        return History(self.actor, times, depths, sourced, events)
 
 
 class Task(Struct, frozen=True):
@@ -48,7 +61,7 @@ def tasks(
     edge: int,
     adjusted: set[int],
     as_of: int,
-    check: Patience,
+    check: Callable[[], None],
 ) -> Iterator[Task]:
     """What is to be told of these actors. Journeys that began before `edge` stay as they are: events of theirs went."""
     rules = zlib.crc32(repr(ladder).encode())
@@ -95,9 +108,12 @@ def in_parts(some: list[Task]) -> Iterator[list[Task]]:
 
 
 class Read:
-    """What is read of events for the sake of some tasks: what they caused, and the sources that they name."""
+    """What is read of events for the sake of some tasks: what they caused, and the sources that they name.
 
-    def __init__(self, tasks: Iterable[Task], as_of: int) -> None:
+    `may_have` tells of an event, by its number, whether it may have a source.
+    """
+
+    def __init__(self, tasks: Iterable[Task], as_of: int, may_have: Callable[[int], bool] = lambda _: True) -> None:
         self.events: dict[int, LoggedEvent] = {}
         self._sources: dict[int, str] = {}
         self._same: dict[str, str] = {}
@@ -107,7 +123,7 @@ class Read:
             journey = task.journey
             if journey is not None and (journey.final or journey.until >= as_of):
                 self._causes.add(journey.final or journey.step)
-                self._clues.update(journey.clues)
+                self._clues.update(clue for clue in journey.clues if may_have(clue))
         self._waiting = sorted(self._causes | self._clues)
         self._at = 0
 
@@ -116,10 +132,12 @@ class Read:
         """Whether all was read."""
         return self._at == len(self._waiting)
 
-    def some(self, connection: Connection, texts: Texts, check: Patience) -> None:
-        """Read on, for a few seconds at most."""
+    def some(
+        self, events_at: Callable[[Sequence[int]], Iterable[tuple[int, LoggedEvent]]], check: Callable[[], None]
+    ) -> None:
+        """Read on, for a few seconds at most. `events_at` yields events by their numbers, which ascend."""
         seqs = self._waiting[self._at : self._at + _AT_ONCE]
-        for at, (seq, event) in enumerate(events_at(connection, texts, seqs)):
+        for at, (seq, event) in enumerate(events_at(seqs)):
             if at % _LOOK == 0:
                 check()
             if seq in self._clues and event.source:

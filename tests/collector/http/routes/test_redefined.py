@@ -8,6 +8,7 @@ from pathlib import Path
 from kizashi_schemas import format_time
 from kizashi_schemas.plan import load_plan
 from live_collector import HOUR, NOW, LiveCollector, event, live_collector
+from stores import bring_up_to_date
 
 DAY, SECOND = 24 * HOUR, 1_000
 PLAN = """
@@ -35,6 +36,7 @@ async def put(collector: LiveCollector, text: str) -> None:
 
 
 async def learned(collector: LiveCollector) -> None:
+    await bring_up_to_date(collector.services.answers)
     async with asyncio.timeout(20):
         while True:
             state = collector.services.answers.state()

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from kizashi_collector.store import SqliteLog
 from kizashi_schemas import Problem
 from live_collector import LiveCollector, event
+from stores import let_no_time
 
 FUNNEL = {"steps": ["mv_view", "purchase"], "conversion_window": "1h"}
 QUESTIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -23,10 +23,8 @@ async def test_what_takes_too_long_is_answered_503_with_a_remedy(
     collector: LiveCollector, method: str, path: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await collector.post([event()])
-    log = collector.services.log
-    assert isinstance(log, SqliteLog)
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_query_seconds", 0.0)
+        let_no_time(collector.services.log, patch)
         async with collector.ask(method, path, **options) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
             problem = msgspec.json.decode(await answer.read(), type=Problem)

@@ -1,0 +1,149 @@
+"""What leaves the log: what is too old, who is erased, and rows that never counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from kizashi_collector.store._clickhouse._engine import Engine
+from kizashi_collector.store._clickhouse._increments import Ledger
+from kizashi_collector.store._clickhouse._schema import Layout
+from kizashi_collector.store._clickhouse._settled import COLLECTORS, EPOCH_MS, Settled, read_settled
+from kizashi_collector.store._ids import erased_digest
+from kizashi_collector.store._protocol import Erased
+from kizashi_collector.store._writer import MAX_REJECTED
+
+__all__ = ["Deleter"]
+
+_SETTLES_MS = 120_000
+"""A batch is settled, or never, so long after its number: it is written within a minute of it, or the server refuses
+it (`in_time`), and no statement takes another one."""
+
+_PRESENT = "SELECT DISTINCT batch FROM events WHERE batch > {after:UInt64} AND batch <= {upto:UInt64}"
+_AMONG = "SELECT DISTINCT batch FROM events WHERE batch IN {batches:Array(UInt64)}"
+_SEAL = "INSERT INTO seals (upto, dead, edge) VALUES ({upto:UInt64}, {dead:Array(UInt64)}, {edge:Int64})"
+_OF_BATCHES = "batch IN {batches:Array(UInt64)}"
+_OF_ROWS = "(batch, n) IN {rows:Array(Tuple(UInt64, UInt32))}"
+_SECONDS = 600.0
+
+
+class Deleter:
+    """Deletes, one thing at a time. Several collectors may do so at once: each statement may be carried out twice."""
+
+    def __init__(self, engine: Engine, salt: bytes) -> None:
+        self._engine, self._salt = engine, salt
+        self._layout = Layout(engine.address.database, engine.address.cluster)
+        self._ledger = Ledger(engine)
+        self._lock = threading.Lock()
+
+    def retain(self, before: int) -> int:
+        """Delete the events with time < `before`, and the rejected ones received before; see Log.retain.
+
+        They count no more from the moment that a seal says so; the disks follow.
+        """
+        with self._lock:
+            settled = read_settled(self._engine)
+            if before <= settled.edge:
+                return 0
+            view = settled.view()
+            (gone,) = self._engine.ask(
+                f"SELECT count() FROM {view.table} WHERE {view.where} AND adjust = 0 AND time < {{before:Int64}}",
+                {"before": before},
+            )
+            edge = {"upto": settled.sealed, "dead": sorted(settled.dead), "edge": before}
+            # Journeys that began before it stay as feeds were told of them.
+            self._ledger.change(lambda: self._engine.run(_SEAL, edge))
+            self._delete("orders", "time < {before:Int64}", before=before)
+            self._delete("ids", "time < {before:Int64} AND NOT adjusts", before=before)
+            self._delete("events", "adjust = 0 AND time < {before:Int64}", before=before)
+            # An adjustment stays in force as long as its original is stored.
+            lapsed = "adjust != 0 AND time < {before:Int64} AND order_key NOT IN (SELECT order_key FROM orders)"
+            self._delete("ids", f"(batch, n) IN (SELECT batch, n FROM events WHERE {lapsed})", before=before)
+            self._delete("events", lapsed, before=before)
+            self._delete("rejected", "received_at < {before:Int64}", before=before)
+            self._ledger.forget_gone(before)
+            return int(gone[0])
+
+    def erase(self, actor: str) -> Erased:
+        """Erase all that is stored of an actor; see Log.erase."""
+        with self._lock:
+            settled = read_settled(self._engine)
+            view, now = settled.view(), settled.now
+            of_actor = (
+                "(actor = {actor:String} OR (adjust != 0 AND order_key IN "
+                "(SELECT order_key FROM events WHERE actor = {actor:String} AND order_key != 0 AND adjust = 0)))"
+            )
+            counted = f"SELECT count() FROM {view.table} WHERE {view.where} AND {of_actor}"
+            (events,) = self._engine.ask(counted, {"actor": actor})
+            rejected = "NOT gone AND JSONExtractString(body, 'actor') = {actor:String}"
+            (refused,) = self._engine.ask(f"SELECT count() FROM rejected FINAL WHERE {rejected}", {"actor": actor})
+            # First of all what keeps them from coming back.
+            (ids,) = self._engine.ask(f"SELECT DISTINCT id FROM events WHERE {of_actor}", {"actor": actor})
+            self.bury(ids, now)
+            for table in ("ids", "orders"):
+                self._delete(table, f"(batch, n) IN (SELECT batch, n FROM events WHERE {of_actor})", actor=actor)
+            self._delete("events", of_actor, actor=actor)
+            self._delete("rejected", "JSONExtractString(body, 'actor') = {actor:String}", actor=actor)
+            self._ledger.forget(actor)
+            return Erased(int(events[0]), int(refused[0]))
+
+    def bury(self, ids: Iterable[str], now: int) -> None:
+        """Keep ids from ever coming back."""
+        digests = [erased_digest(event_id, self._salt).hex() for event_id in ids]
+        if digests:
+            sql = "INSERT INTO erased (digest, erased_at) SELECT unhex(arrayJoin({digests:Array(String)})), {now:Int64}"
+            self._engine.run(sql, {"digests": digests, "now": now})
+
+    def seal(self) -> None:
+        """Settle for good all that is old enough, and delete rows that never counted and never will."""
+        with self._lock:
+            settled = read_settled(self._engine)
+            upto = max((settled.now - _SETTLES_MS - EPOCH_MS) * COLLECTORS, 0)
+            if upto <= settled.sealed:
+                return
+            (present,) = self._engine.ask(_PRESENT, {"after": settled.sealed, "upto": upto})
+            dead = {batch for batch in present if batch not in settled.batches}
+            if settled.dead:
+                (still,) = self._engine.ask(_AMONG, {"batches": sorted(settled.dead)})
+                dead.update(still)
+            self._engine.run(_SEAL, {"upto": upto, "dead": sorted(dead), "edge": settled.edge})
+            if dead:
+                self._delete_rows(_OF_BATCHES, batches=sorted(dead))
+            self._settle_losers(settled, upto)
+            # Of batches up to the seal before this one nobody has to be told any more, nor of older seals.
+            self._delete("batches", "batch <= {upto:UInt64}", upto=settled.sealed)
+            self._delete("seals", "upto < {upto:UInt64}", upto=settled.sealed)
+            self._trim_rejected()
+
+    def _settle_losers(self, settled: Settled, upto: int) -> None:
+        """Delete the rows that lost to others for good, and then the records of that."""
+        old = {
+            row: winners
+            for row, winners in settled.losses.items()
+            if row[0] <= upto and all(winner[0] <= upto for winner in winners)
+        }
+        if old:
+            lost = [row for row in old if not settled.stands(row)]
+            if lost:
+                self._delete_rows(_OF_ROWS, rows=sorted(lost))
+            self._delete("losers", _OF_ROWS, rows=sorted(old))
+
+    def _trim_rejected(self) -> None:
+        (oldest,) = self._engine.ask(
+            "SELECT seq FROM rejected FINAL WHERE NOT gone ORDER BY seq DESC LIMIT 1 OFFSET {most:UInt32}",
+            {"most": MAX_REJECTED},
+        )
+        if oldest:
+            self._delete("rejected", "seq <= {seq:UInt128}", seq=oldest[0])
+
+    def _delete_rows(self, where: str, **parameters: object) -> None:
+        """Delete rows of events, and what is looked up of them."""
+        for table in ("ids", "orders", "events"):
+            self._delete(table, where, **parameters)
+
+    def _delete(self, table: str, where: str, **parameters: object) -> None:
+        """Delete rows on all shards, from the disks too; return when that is done."""
+        local = f"{self._layout.local(table)}{self._layout.on_cluster}"
+        self._engine.run(
+            f"ALTER TABLE {local} DELETE WHERE {where} SETTINGS mutations_sync = 2", parameters, seconds=_SECONDS
+        )

@@ -1,0 +1,89 @@
+"""Queries of journeys, as they are asked: in as many parts as memory wants, and with texts for numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from kizashi_collector.analysis import Key, Ladder
+from kizashi_collector.store._clickhouse._amounts import Amounts
+from kizashi_collector.store._clickhouse._journeys._credit import Credit
+from kizashi_collector.store._clickhouse._journeys._found import found_sql, planned
+from kizashi_collector.store._clickhouse._sql import Parameters, View
+from kizashi_schemas.plan import Plan
+
+__all__ = ["AT_ONCE", "Ask", "Asking", "Columns"]
+
+Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
+"""Runs a query with its parameters, and returns its columns."""
+
+Columns = Sequence[Sequence[Any]]
+
+AT_ONCE = 64_000_000
+"""So many planned events are sorted at once: some 100 bytes each."""
+
+
+class Asking(Struct, frozen=True):
+    """The journeys of a view as they stand at `as_of`; `adjusted` tells whether it has any adjustment at all.
+
+    Actors are taken in parts of about `at_once` planned events, one part after the other.
+    """
+
+    ask: Ask
+    plan: Plan
+    ladder: Ladder
+    view: View
+    as_of: int
+    adjusted: bool
+    at_once: int = AT_ONCE
+
+    def columns(
+        self, fields: Sequence[str], query: Callable[[str], str], begun_after: int | None = None
+    ) -> Iterator[Columns]:
+        """The columns of a query of journeys (`found_sql`) for part after part of the actors that have any."""
+        _, events = self.oldest()
+        parts = -(-events // self.at_once)
+        for part in range(parts):
+            parameters = Parameters()
+            found = found_sql(
+                self.ladder,
+                self.view,
+                self.as_of,
+                parameters,
+                Amounts.of(self.plan, self.view, self.as_of, parameters, adjusted=self.adjusted),
+                Credit.of(fields, parameters),
+                begun_after=begun_after,
+                part=(part, parts),
+            )
+            columns = self.ask(query(found), parameters.values)
+            if len(columns) and len(columns[0]):
+                yield columns
+
+    def oldest(self) -> tuple[int, int]:
+        """When the first planned event happened, which begins the first journey (as_of if there is none), and how many
+        there are."""
+        parameters = Parameters()
+        where = planned(self.ladder, self.view, self.as_of, parameters)
+        sql = f"SELECT min(time), count() FROM {self.view.table} WHERE {where}"
+        [(oldest, events)] = zip(*self.ask(sql, parameters.values), strict=True)
+        return (oldest if events else self.as_of), events
+
+    def keys(self, fields: Sequence[str], since: int | None = None) -> dict[int, Key]:
+        """The key of each `source` that journeys begun later than `since` may be credited to."""
+        parameters = Parameters()
+        credit = Credit.of(fields, parameters)
+        where = planned(self.ladder, self.view, self.as_of, parameters, since)
+        sql = credit.names_sql(self.view, where)
+        found = {row[0]: row[1:] for row in zip(*self.ask(sql, parameters.values), strict=True)}
+        return {0: ("",) * len(fields)} | found
+
+    def different(self, fields: Sequence[str]) -> int:
+        """How many different sources planned events have, by these fields: at least as many as are credited."""
+        parameters = Parameters()
+        credit = Credit.of(fields, parameters)
+        where = planned(self.ladder, self.view, self.as_of, parameters)
+        sql = f"SELECT uniqExact({credit.source}) FROM {self.view.table} WHERE {where} AND sourced"
+        [[found]] = self.ask(sql, parameters.values)
+        return int(found)

@@ -1,0 +1,90 @@
+"""Both stores, for tests that hold for either: SQLite in a folder, ClickHouse in a database of its own.
+
+With KIZASHI_TEST_CLICKHOUSE=clickhouse://user:password@host:8123/ the server there is used, and else the engine in this
+process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+
+from clickhouse_engine import folder
+from kizashi_collector.store import Answers, CommitReport, InThread, Log, LogAnswers, SqliteLog
+from kizashi_collector.store.clickhouse import Address, ClickHouseAnswers, ClickHouseLog
+
+__all__ = [
+    "CHOSEN",
+    "STORES",
+    "StoreKind",
+    "address_of",
+    "bring_up_to_date",
+    "each_store",
+    "let_no_time",
+    "open_answers",
+    "open_log",
+]
+
+StoreKind = Literal["sqlite", "clickhouse"]
+STORES: tuple[StoreKind, ...] = ("sqlite", "clickhouse")
+
+
+class _Chosen:
+    kind: StoreKind = "sqlite"
+
+
+CHOSEN = _Chosen()
+"""The store that the running test is for; see the fixture `each_store`."""
+
+_SERVER = os.environ.get("KIZASHI_TEST_CLICKHOUSE", "")
+_DATABASES: dict[Path, str] = {}
+
+
+def address_of(place: Path) -> Address:
+    """Where the store of a folder is; the same each time."""
+    database = _DATABASES.setdefault(place, f"test_{uuid4().hex}")
+    if not _SERVER:
+        return Address.of(f"chdb://{folder()}?database={database}")
+    parts = urlsplit(_SERVER)
+    return Address.of(urlunsplit(parts._replace(path=f"/{database}")))
+
+
+def open_log(
+    kind: StoreKind, place: Path, on_commit: Callable[[CommitReport], None] = lambda _: None
+) -> SqliteLog | ClickHouseLog:
+    """Open the log of a folder."""
+    if kind == "sqlite":
+        return SqliteLog(place, on_commit=on_commit)
+    return ClickHouseLog(address_of(place), pause_seconds=0, on_commit=on_commit)
+
+
+def open_answers(log: SqliteLog | ClickHouseLog, now: Callable[[], int]) -> Answers:
+    """Answers about a log, which are all fresh."""
+    if isinstance(log, SqliteLog):
+        return LogAnswers(log, InThread(log, now))
+    return ClickHouseAnswers(log, now, refresh_seconds=0)
+
+
+async def bring_up_to_date(answers: Answers) -> None:
+    """Have done what a collector in ClickHouse does by and by."""
+    if isinstance(answers, ClickHouseAnswers):
+        await answers.learn()
+
+
+def let_no_time(log: Log, patch: pytest.MonkeyPatch) -> None:
+    """Have every question take too long."""
+    patch.setattr(log, "_query_seconds" if isinstance(log, SqliteLog) else "query_seconds", 0.0)
+
+
+@pytest.fixture(autouse=True, params=STORES)
+def each_store(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test once for each store: `live_collector` opens that one."""
+    CHOSEN.kind = request.param
+    yield
+    CHOSEN.kind = "sqlite"
