@@ -145,6 +145,11 @@ class Serving:
         return self.process.wait(timeout=30)
 
     @property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://{self._host}"
+
+    @property
     def log(self) -> str:
         """All that was logged."""
         return self._log.read_text()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import msgspec
 
 from kizashi_collector.store._clickhouse._engine import Engine
+from kizashi_collector.store._clickhouse._fields import in_fields
 from kizashi_collector.store._clickhouse._increments import Ledger
 from kizashi_collector.store._clickhouse._schema import Layout
 from kizashi_collector.store._clickhouse._settled import COLLECTORS, EPOCH_MS, Settled, read_settled
@@ -19,9 +22,15 @@ _SETTLES_MS = 120_000
 """A batch is settled, or never, so long after its number: it is written within a minute of it, or the server refuses
 it (`in_time`), and no statement takes another one."""
 
-_PRESENT = "SELECT DISTINCT batch FROM events WHERE batch > {after:UInt64} AND batch <= {upto:UInt64}"
+_NAMED_MS = 600_000
+"""Until so long after its number somebody may still write that a row lost to one of a dead batch: who found it there
+has at most the minutes above to say so."""
+
+_PRESENT = " UNION DISTINCT ".join(
+    f"SELECT DISTINCT batch FROM {table} WHERE batch > {{after:UInt64}} AND batch <= {{upto:UInt64}}"
+    for table in ("events", "ids", "orders")
+)
 _AMONG = "SELECT DISTINCT batch FROM events WHERE batch IN {batches:Array(UInt64)}"
-_SEAL = "INSERT INTO seals (upto, dead, edge) VALUES ({upto:UInt64}, {dead:Array(UInt64)}, {edge:Int64})"
 _OF_BATCHES = "batch IN {batches:Array(UInt64)}"
 _OF_ROWS = "(batch, n) IN {rows:Array(Tuple(UInt64, UInt32))}"
 _SECONDS = 600.0
@@ -50,9 +59,8 @@ class Deleter:
                 f"SELECT count() FROM {view.table} WHERE {view.where} AND adjust = 0 AND time < {{before:Int64}}",
                 {"before": before},
             )
-            edge = {"upto": settled.sealed, "dead": sorted(settled.dead), "edge": before}
             # Journeys that began before it stay as feeds were told of them.
-            self._ledger.change(lambda: self._engine.run(_SEAL, edge))
+            self._ledger.change(lambda: self._seal(settled.sealed, settled.dead, before))
             self._delete("orders", "time < {before:Int64}", before=before)
             self._delete("ids", "time < {before:Int64} AND NOT adjusts", before=before)
             self._delete("events", "adjust = 0 AND time < {before:Int64}", before=before)
@@ -73,7 +81,7 @@ class Deleter:
                 "(actor = {actor:String} OR (adjust != 0 AND order_key IN "
                 "(SELECT order_key FROM events WHERE actor = {actor:String} AND order_key != 0 AND adjust = 0)))"
             )
-            counted = f"SELECT count() FROM {view.table} WHERE {view.where} AND {of_actor}"
+            counted = f"SELECT count() FROM {view.table} WHERE {view.where} AND time >= {view.edge} AND {of_actor}"
             (events,) = self._engine.ask(counted, {"actor": actor})
             rejected = "NOT gone AND JSONExtractString(body, 'actor') = {actor:String}"
             (refused,) = self._engine.ask(f"SELECT count() FROM rejected FINAL WHERE {rejected}", {"actor": actor})
@@ -89,8 +97,7 @@ class Deleter:
 
     def bury(self, ids: Iterable[str], now: int) -> None:
         """Keep ids from ever coming back."""
-        digests = [erased_digest(event_id, self._salt).hex() for event_id in ids]
-        if digests:
+        for digests in in_fields([erased_digest(event_id, self._salt).hex() for event_id in ids]):
             sql = "INSERT INTO erased (digest, erased_at) SELECT unhex(arrayJoin({digests:Array(String)})), {now:Int64}"
             self._engine.run(sql, {"digests": digests, "now": now})
 
@@ -102,18 +109,29 @@ class Deleter:
             if upto <= settled.sealed:
                 return
             (present,) = self._engine.ask(_PRESENT, {"after": settled.sealed, "upto": upto})
-            dead = {batch for batch in present if batch not in settled.batches}
+            there = {batch for batch in present if batch not in settled.batches}
             if settled.dead:
-                (still,) = self._engine.ask(_AMONG, {"batches": sorted(settled.dead)})
-                dead.update(still)
-            self._engine.run(_SEAL, {"upto": upto, "dead": sorted(dead), "edge": settled.edge})
-            if dead:
-                self._delete_rows(_OF_BATCHES, batches=sorted(dead))
+                for some in in_fields(sorted(settled.dead)):
+                    there.update(self._engine.ask(_AMONG, {"batches": some})[0])
+            # A batch that nobody knows to be dead would count, and so would what rows of others lost to.
+            named = {winner[0] for winners in settled.losses.values() for winner in winners}
+            young = upto - _NAMED_MS * COLLECTORS
+            dead = there | {batch for batch in settled.dead if batch in named or batch > young}
+            dead |= {batch for batch in named if settled.sealed < batch <= upto and batch not in settled.batches}
+            self._seal(upto, dead, settled.edge)
+            for some in in_fields(sorted(there)):
+                self._delete_rows(_OF_BATCHES, batches=some)
             self._settle_losers(settled, upto)
-            # Of batches up to the seal before this one nobody has to be told any more, nor of older seals.
-            self._delete("batches", "batch <= {upto:UInt64}", upto=settled.sealed)
-            self._delete("seals", "upto < {upto:UInt64}", upto=settled.sealed)
+            # Of batches up to the seal before this one nobody has to be told any more, nor of older seals: not even one
+            # who reads slowly.
+            self._delete("batches", "batch <= {upto:UInt64}", upto=min(settled.sealed, young))
+            # One that came meanwhile may say that more is gone.
+            old = "upto < {upto:UInt64} AND edge <= {edge:Int64}"
+            self._delete("seals", old, upto=settled.sealed, edge=settled.edge)
             self._trim_rejected()
+
+    def _seal(self, upto: int, dead: Collection[int], edge: int) -> None:
+        self._engine.insert("seals", ("upto", "dead", "edge"), msgspec.json.encode([upto, sorted(dead), edge]))
 
     def _settle_losers(self, settled: Settled, upto: int) -> None:
         """Delete the rows that lost to others for good, and then the records of that."""
@@ -123,10 +141,10 @@ class Deleter:
             if row[0] <= upto and all(winner[0] <= upto for winner in winners)
         }
         if old:
-            lost = [row for row in old if not settled.stands(row)]
-            if lost:
-                self._delete_rows(_OF_ROWS, rows=sorted(lost))
-            self._delete("losers", _OF_ROWS, rows=sorted(old))
+            for some in in_fields(sorted(row for row in old if not settled.stands(row))):
+                self._delete_rows(_OF_ROWS, rows=some)
+            for some in in_fields(sorted(old)):
+                self._delete("losers", _OF_ROWS, rows=some)
 
     def _trim_rejected(self) -> None:
         (oldest,) = self._engine.ask(

@@ -22,7 +22,7 @@ __all__ = ["Columns", "Engine"]
 Columns = Sequence[Sequence[Any]]
 """The columns of a result; as many empty ones where it has no rows."""
 
-_CONNECT_S, _ANSWER_S = 5, 30
+_CONNECT_S, _ANSWER_S, _WRITE_S = 5, 30, 30.0
 _QUERY_BYTES = 64 * 1024 * 1024
 _ALWAYS: Mapping[str, Any] = {
     # Long lists of numbers are part of some queries.
@@ -35,6 +35,8 @@ _ALWAYS: Mapping[str, Any] = {
     # A row that was read as another type than it was written with is a wrong number.
     "input_format_null_as_default": 0,
     "use_query_cache": 0,
+    # To derive more comparisons from those that are there takes longer than many an answer.
+    "optimize_and_compare_chain": 0,
 }
 _IN_A_CLUSTER: Mapping[str, Any] = {
     # What is acknowledged is on a majority of the replicas of its shard, and every reader sees it from then on.
@@ -51,13 +53,14 @@ _IN_A_CLUSTER: Mapping[str, Any] = {
 class Engine:
     """Talks to the store at an address. All methods may be called in any thread; all raise StoreError.
 
-    `answer_seconds` bounds how long a statement may take unless it says otherwise.
+    `answer_seconds` bounds how long a question may take unless it says otherwise.
     """
 
     def __init__(self, address: Address, *, answer_seconds: float = _ANSWER_S) -> None:
         self.address = address
         self._answer_seconds = answer_seconds
-        settings = dict(_ALWAYS) | (dict(_IN_A_CLUSTER) if address.cluster else {})
+        settings = self._settings = dict(_ALWAYS) | (dict(_IN_A_CLUSTER) if address.cluster else {})
+        self._slow: Any = None
         try:
             if address.path is not None:
                 Path(address.path).mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ class Engine:
                     dsn=f"chdb://{Path(address.path).absolute()}", settings=settings
                 )
             else:
-                self._client = _over_http(address, settings)
+                self._client = _over_http(address, settings, 2 * _ANSWER_S)
         except (ClickHouseError, OSError, ImportError) as error:
             if isinstance(error, ImportError):
                 raise StoreError("chdb:// needs the extra `chdb`: pip install 'kizashi[collector,chdb]'") from None
@@ -125,14 +128,24 @@ class Engine:
                 # As a stream, which cannot be sent twice: rows in one piece the client would send again where the
                 # connection breaks, though they may be there already.
                 BytesIO(rows),
-                settings=self._limits(None, None),
+                settings=self._limits(_WRITE_S, None),
                 fmt="JSONCompactEachRow",
             )
 
-    def run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float | None = None) -> None:
-        """Carry out a statement without a result."""
+    def run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = _WRITE_S) -> None:
+        """Carry out a statement without a result, which may take so many seconds."""
         with self._told("cannot write"):
-            self._client.command(sql, parameters=dict(parameters or {}), settings=self._limits(seconds, None))
+            client = self._client if seconds <= _WRITE_S else self._patient(seconds)
+            client.command(sql, parameters=dict(parameters or {}), settings=self._limits(seconds, None))
+
+    def _patient(self, seconds: float) -> Any:
+        """A connection on which nothing may be heard for so long, as while large parts are written anew."""
+        if self.in_process:
+            return self._client
+        if self._slow is None:
+            self._slow = _over_http(self.address, self._settings, 2 * seconds)
+            self._slow.database = self.address.database
+        return self._slow
 
     def cancel(self, query_id: str) -> None:
         """Have a running query ended, if the server can."""
@@ -143,8 +156,10 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the connections."""
-        with contextlib.suppress(ClickHouseError, OSError):
-            self._client.close()
+        for client in (self._client, self._slow):
+            if client is not None:
+                with contextlib.suppress(ClickHouseError, OSError):
+                    client.close()
 
     @staticmethod
     def new_query_id() -> str:
@@ -166,7 +181,7 @@ class Engine:
             raise trouble(error, doing) from error
 
 
-def _over_http(address: Address, settings: Mapping[str, Any]) -> Any:
+def _over_http(address: Address, settings: Mapping[str, Any], silence: float) -> Any:
     # What they warn of at each try is in the error that is raised, and is told once.
     for name in ("clickhouse_connect", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -180,7 +195,7 @@ def _over_http(address: Address, settings: Mapping[str, Any]) -> Any:
         ca_cert=address.ca,
         settings=dict(settings),
         connect_timeout=_CONNECT_S,
-        send_receive_timeout=2 * _ANSWER_S,
+        send_receive_timeout=int(silence),
         # Statements of several threads share the client, and none needs what another one set.
         autogenerate_session_id=False,
         query_retries=0,

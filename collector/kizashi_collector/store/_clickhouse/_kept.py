@@ -32,14 +32,14 @@ class Kept:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def identity(self) -> tuple[str, bytes]:
-        """What names this store for good, and the bytes that go into its hashes."""
+    def identity(self, salt: bytes | None = None) -> tuple[str, bytes]:
+        """What names this store for good, and the bytes that go into its hashes: in a new store `salt`, if given."""
         sql = "SELECT history, salt FROM store ORDER BY made_at, history LIMIT 1"
         found = self._engine.ask(sql)
         if not found[0]:
             self._engine.run(
                 "INSERT INTO store (history, salt) VALUES ({history:String}, {salt:String})",
-                {"history": secrets.token_hex(16), "salt": secrets.token_hex(16)},
+                {"history": secrets.token_hex(16), "salt": (salt or secrets.token_bytes(16)).hex()},
             )
             found = self._engine.ask(sql)
         return found[0][0], bytes.fromhex(found[1][0])

@@ -42,6 +42,7 @@ _log = logging.getLogger("kizashi.store")
 _READERS = 4
 _ALL = RejectedFilter()
 _STALLED_S = 10.0
+_STATE_S = 5.0
 T = TypeVar("T")
 
 
@@ -50,8 +51,8 @@ class ClickHouseLog:
 
     Durable means that the server has acknowledged the insert; in a cluster, a majority of the replicas. `max_pending`
     bounds the events that wait here; beyond it `append` raises StoreBusyError. Batches are at least `pause_seconds`
-    apart, since each becomes a part that the server has to merge. Opening raises StoreError when the server cannot be
-    used, or was written to by a newer version.
+    apart, since each becomes a part that the server has to merge. A new store takes `salt` for its hashes. Opening
+    raises StoreError when the server cannot be used, or was written to by a newer version.
     """
 
     def __init__(
@@ -62,12 +63,13 @@ class ClickHouseLog:
         query_seconds: float = 30.0,
         pause_seconds: float = 0.1,
         on_commit: Callable[[CommitReport], None] = lambda _: None,
+        salt: bytes | None = None,
     ) -> None:
         self.query_seconds = query_seconds
         self.engine = Engine(address, answer_seconds=query_seconds)
         migrate(self.engine)
         self.kept = Kept(self.engine)
-        self._history, self._salt = self.kept.identity()
+        self._history, self._salt = self.kept.identity(salt)
         self._appender = Appender(self.engine, self._register(), self._salt)
         self._deleter = Deleter(self.engine, self._salt)
         self._turns = Turns(self._appender.append, max_pending, pause_seconds, on_commit)
@@ -156,7 +158,7 @@ class ClickHouseLog:
         view = read_settled(self.engine).view()
         # Batches come in the order of their numbers: the last ones have the rows that are wanted.
         columns = self.engine.ask(
-            f"SELECT {', '.join(COLUMN_NAMES)} FROM {view.table} WHERE {view.where} "
+            f"SELECT {', '.join(COLUMN_NAMES)} FROM {view.table} WHERE {view.where} AND time >= {view.edge} "
             "ORDER BY batch DESC, n DESC LIMIT {limit:UInt32}",
             {"limit": limit},
         )
@@ -184,7 +186,11 @@ class ClickHouseLog:
 
     async def state(self) -> LogState:
         """What the log weighs; see Log.state."""
-        return await asyncio.to_thread(state_of, self.engine)
+        try:
+            async with asyncio.timeout(_STATE_S):
+                return await self.run(lambda: state_of(self.engine))
+        except TimeoutError:
+            raise StoreError(f"ClickHouse has not answered for {_STATE_S:.0f} s; is the server up?") from None
 
     async def close(self) -> None:
         """Write what waits, then let go; see Log.close."""

@@ -38,7 +38,7 @@ _SETTLED = """
         seal.1,
         seal.2,
         seal.3,
-        (SELECT count() FROM erased) > 0,
+        (SELECT count() FROM erased),
         groupArray(batch),
         toUnixTimestamp64Milli(now64(3))
     FROM batches WHERE batch > seal.1
@@ -49,8 +49,8 @@ _LOSERS = "SELECT DISTINCT batch, n, winner_batch, winner_n FROM losers"
 class Settled(Struct, frozen=True):
     """The batches that count: those up to `sealed` that are not `dead`, and these; and the rows that lost to others.
 
-    Events from before `edge` are no longer in the log. `now` is the server's time, `any_erased` whether any event was
-    ever erased.
+    Events from before `edge` are no longer in the log. `now` is the server's time, `erased` how many ids were
+    erased ever.
     """
 
     sealed: int
@@ -58,7 +58,7 @@ class Settled(Struct, frozen=True):
     batches: frozenset[int]
     losses: Mapping[RowNumber, Collection[RowNumber]]
     edge: int
-    any_erased: bool
+    erased: int
     now: int
 
     def settled(self, batch: int) -> bool:
@@ -81,7 +81,7 @@ class Settled(Struct, frozen=True):
             counts += f" AND (batch, n) NOT IN ({', '.join(f'({batch}, {n})' for batch, n in sorted(lost))})"
         if self.edge > 0:
             counts += f" AND (adjust != 0 OR time >= {self.edge})"
-        return View(table, counts)
+        return View(table, counts, self.edge)
 
 
 def read_settled(engine: Engine) -> Settled:
@@ -90,7 +90,7 @@ def read_settled(engine: Engine) -> Settled:
     losses: dict[RowNumber, set[RowNumber]] = {}
     for batch, n, winner_batch, winner_n in zip(*engine.ask(_LOSERS), strict=True):
         losses.setdefault((batch, n), set()).add((winner_batch, winner_n))
-    return Settled(sealed, frozenset(dead), frozenset(batches), losses, edge, bool(erased), now)
+    return Settled(sealed, frozenset(dead), frozenset(batches), losses, edge, erased, now)
 
 
 class ServerClock:

@@ -25,8 +25,9 @@ from kizashi_schemas.plan import Plan
 __all__ = ["Increments", "Run"]
 
 _TRIES = 20
-_SHARE = 1_000_000
-"""Events in one share of the actors, of those that are taken one after the other when a ledger begins."""
+_SHARE = 500_000
+"""Events in one share of the actors, of those that are taken one after the other when a ledger begins, in some five
+seconds each."""
 _ACTORS = 50_000
 """Actors in one share later on."""
 _KNOWN_MS = 3_600_000

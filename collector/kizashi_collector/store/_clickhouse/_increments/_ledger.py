@@ -97,10 +97,12 @@ class Ledger:
         """The sources that lines named, as JSON."""
         if not numbers:
             return {}
-        sql = (
-            "SELECT number, source FROM increments WHERE number IN {numbers:Array(UInt64)} AND number <= {last:UInt64}"
+        columns = ask(
+            "SELECT number, source FROM increments "
+            "WHERE number IN (SELECT arrayJoin({numbers:Array(UInt64)})) AND number <= {last:UInt64}",
+            {"numbers": sorted(numbers), "last": state.lines},
         )
-        return dict(zip(*ask(sql, {"numbers": sorted(numbers), "last": state.lines}), strict=True))
+        return dict(zip(*columns, strict=True))
 
     def expired(self, ask: Ask, state: LedgerState, as_of: int) -> set[int]:
         """The actors of journeys that were open when it was brought up to date last and are so no longer, and maybe
@@ -120,7 +122,7 @@ class Ledger:
         if actors is None:
             whose, given = f"actor_key % {state.shares} = {state.share % state.shares}", {}
         else:
-            whose, given = "actor_key IN {actors:Array(UInt128)}", {"actors": sorted(actors)}
+            whose, given = "actor_key IN (SELECT arrayJoin({actors:Array(UInt128)}))", {"actors": sorted(actors)}
         columns = ask(
             f"""
             SELECT number, actor_key, {_LAST} FROM (
@@ -179,7 +181,10 @@ class Ledger:
             self._stand(state, [state.version + 1, hold.token, hold.until], hold)
 
     def forget(self, actor: str) -> None:
-        """Delete all lines about an actor whose events are gone; the numbers of the others stay."""
+        """Delete all lines about an actor whose events are gone; the numbers of the others stay.
+
+        Feeds wait meanwhile: ten minutes at most, should this collector die of it.
+        """
 
         def delete() -> None:
             for table in ("increments", "emitted"):

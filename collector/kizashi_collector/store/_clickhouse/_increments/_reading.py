@@ -1,7 +1,10 @@
 """Reading events for the ledger: whose journeys may have changed, the histories of these actors, and single events.
 
-What is read is integers, of a share of the actors at a time; texts are read of the events alone that something is told
-of. An event is known by a number that tells its day, its batch and its place there, and whether it has a source.
+What comes here is integers, of the actors alone whose journeys may have changed, and a share of them at a time; texts
+are read of the events alone that something is told of. An event is known by a number that tells its day, its batch and
+its place there, and whether it has a source.
+
+Long lists are looked up by a query in a query: a value of more than 65,536 in `IN` is gone through for each row.
 """
 
 from __future__ import annotations
@@ -43,8 +46,8 @@ def _number(time: int, batch: int, n: int, sourced: bool) -> int:
     return (int(time / _DAY_MS) + _BIAS) << 97 | batch << 33 | n << 1 | sourced
 
 
-def _row(number: int) -> tuple[int, int]:
-    return number >> 33 & (1 << 64) - 1, number >> 1 & (1 << 32) - 1
+def _row(number: int) -> int:
+    return number >> 1 & (1 << 96) - 1
 
 
 def _day(number: int) -> int:
@@ -103,7 +106,7 @@ class Reading(Struct, frozen=True):
         if self.shares > 1:
             where += f" AND actor_key % {self.shares} = {self.share}"
         if actors is not None:
-            where += f" AND actor_key IN {parameters.add(sorted(actors), 'Array(UInt128)')}"
+            where += f" AND actor_key IN (SELECT arrayJoin({parameters.add(sorted(actors), 'Array(UInt128)')}))"
         rank = (
             f"transform(name, {parameters.add(known, 'Array(String)')}, "
             f"{parameters.add(ranks, 'Array(UInt16)')}, toUInt16(0))"
@@ -132,14 +135,15 @@ class Reading(Struct, frozen=True):
     def adjustments(self, events: Collection[LoggedEvent]) -> list[LoggedEvent]:
         """The adjustments of these events that are in force."""
         orders = sorted({(event.name, event.order) for event in events if event.order is not None})
-        if not orders:
+        some = f"FROM {self.view.table} WHERE {self.view.where} AND adjust != 0"
+        if not orders or not self.ask(f"SELECT 1 {some} LIMIT 1", {})[0]:
             return []
         parameters = Parameters()
         asked = parameters.add(orders, "Array(Tuple(String, String))")
         until = parameters.add(self.as_of, "Int64")
         columns = self.ask(
-            f"SELECT {', '.join(COLUMN_NAMES)} FROM {self.view.table} WHERE {self.view.where} AND adjust != 0 "
-            f"AND time <= {until} AND (toString(name), order_id) IN {asked}",
+            f"SELECT {', '.join(COLUMN_NAMES)} {some} "
+            f"AND time <= {until} AND (toString(name), order_id) IN (SELECT arrayJoin({asked}))",
             parameters.values,
         )
         return [event_of(row) for row in zip(*columns, strict=True)]
@@ -156,10 +160,11 @@ class Reading(Struct, frozen=True):
         parameters = Parameters()
         # Days tell where to look: rows lie by day.
         days = parameters.add(sorted({_day(number) for number in numbers}), "Array(Int64)")
-        rows = parameters.add(list(map(_row, numbers)), "Array(Tuple(UInt64, UInt32))")
+        rows = parameters.add(list(map(_row, numbers)), "Array(UInt128)")
         found = self.ask(
             f"SELECT time, batch, n, sourced, {', '.join(columns)} FROM {self.view.table} WHERE {self.view.where} "
-            f"AND adjust = 0 AND intDiv(time, {_DAY_MS}) IN {days} AND (batch, n) IN {rows}",
+            f"AND adjust = 0 AND intDiv(time, {_DAY_MS}) IN {days} "
+            f"AND toUInt128(batch) * {1 << 32} + n IN (SELECT arrayJoin({rows}))",
             parameters.values,
         )
         for time, batch, n, sourced, *row in zip(*found, strict=True):
