@@ -29,6 +29,9 @@ _HASHES = """
 """
 _DEFINITION = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()) + "," + _HASHES
 
+# Few rows need few threads; the store sets the first of these, too.
+_QUICK = {"optimize_and_compare_chain": 0, "max_threads": 1, "compile_expressions": 0}
+
 
 @cache
 def folder() -> str:
@@ -50,7 +53,8 @@ def engine() -> Any:
 
 def ask(sql: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
     """Run a query; its columns."""
-    return list(engine().query(sql, parameters=dict(parameters or {}), column_oriented=True).result_columns)
+    result = engine().query(sql, parameters=dict(parameters or {}), settings=_QUICK, column_oriented=True)
+    return list(result.result_columns)
 
 
 def events_table(events: Iterable[LoggedEvent]) -> View:

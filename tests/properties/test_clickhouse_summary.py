@@ -73,7 +73,7 @@ def test_how_complete_events_are_is_what_the_plain_rule_says(
     ]
     # One from long before is a receipt too, and too old to tell of today.
     events.append(LoggedEvent(id="old", name="a", time=0, received_at=7))
-    counts = [event for event in events if not event.imported and event.adjust is None]
+    counts = [event for event in events if not event.imported]
     as_of = max(event.received_at for event in counts) + silence
     lately = [(event.received_at, event.time) for event in counts if event.received_at > freshness_start(as_of)]
     expected = complete_until(lately, last_receipt=max(event.received_at for event in counts), as_of=as_of)

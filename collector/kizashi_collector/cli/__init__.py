@@ -1,6 +1,7 @@
 """The server's commands, which join `kizashi` through the entry-point group `kizashi.commands`."""
 
 from kizashi_collector.cli._backup import add_backup, add_restore
+from kizashi_collector.cli._copy import add_copy
 from kizashi_collector.cli._erase import add_erase
 from kizashi_collector.cli._import import add_import
 from kizashi_collector.cli._keys import add_keys
@@ -13,6 +14,7 @@ __all__ = [
     "SETTINGS",
     "Setting",
     "add_backup",
+    "add_copy",
     "add_erase",
     "add_import",
     "add_keys",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from kizashi_collector.analysis._events import LoggedEvent, by_actor
+from kizashi_collector.analysis._events import LoggedEvent
 from kizashi_collector.analysis._journeys._journeys import CONVERTED, NEVER, RETRACTED, UNENDED, Journeys
 from kizashi_collector.analysis._journeys._ladder import Ladder
 from kizashi_collector.analysis._journeys._walk import walk_journeys
@@ -35,7 +35,11 @@ def walked_journeys(
     ends: list[int] = []
     brought: list[int] = []
     apart: dict[int, int | None] = {}
-    for number, own in enumerate(by_actor(events).values(), 1):
+    of_actors: dict[str, list[LoggedEvent]] = {}
+    for event in events:
+        if event.actor is not None:
+            of_actors.setdefault(event.actor, []).append(event)
+    for number, own in enumerate(of_actors.values(), 1):
         check()
         for journey in walk_journeys(own, ladder, as_of=as_of):
             source = journey.source(ladder)

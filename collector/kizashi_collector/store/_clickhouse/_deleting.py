@@ -10,7 +10,7 @@ import msgspec
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._fields import in_fields
 from kizashi_collector.store._clickhouse._increments import Ledger
-from kizashi_collector.store._clickhouse._schema import Layout
+from kizashi_collector.store._clickhouse._layout import Layout
 from kizashi_collector.store._clickhouse._settled import COLLECTORS, EPOCH_MS, Settled, read_settled
 from kizashi_collector.store._ids import erased_digest
 from kizashi_collector.store._protocol import Erased
@@ -68,7 +68,7 @@ class Deleter:
             lapsed = "adjust != 0 AND time < {before:Int64} AND order_key NOT IN (SELECT order_key FROM orders)"
             self._delete("ids", f"(batch, n) IN (SELECT batch, n FROM events WHERE {lapsed})", before=before)
             self._delete("events", lapsed, before=before)
-            self._delete("rejected", "received_at < {before:Int64}", before=before)
+            self._delete("rejected", "NOT gone AND received_at < {before:Int64}", before=before)
             self._ledger.forget_gone(before)
             return int(gone[0])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kizashi_collector.store._clickhouse._engine import Engine
-from kizashi_collector.store._clickhouse._schema import MIGRATIONS, Layout
+from kizashi_collector.store._clickhouse._layout import Layout
+from kizashi_collector.store._clickhouse._schema import MIGRATIONS
 from kizashi_collector.store._protocol import StoreError
 
 __all__ = ["migrate"]

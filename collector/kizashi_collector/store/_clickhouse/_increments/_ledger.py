@@ -16,7 +16,7 @@ from kizashi_collector.analysis import Emitted
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._increments._lease import Hold, Lease
 from kizashi_collector.store._clickhouse._increments._seen import NOTHING, Seen
-from kizashi_collector.store._clickhouse._schema import Layout
+from kizashi_collector.store._clickhouse._layout import Layout
 from kizashi_collector.store._clickhouse._sql import Ask
 from kizashi_collector.store._ledger import Line
 
