@@ -10,7 +10,7 @@ import pytest
 from clickhouse_engine import ask, events_table
 from kizashi_collector.analysis import FunnelFigures, LoggedEvent, Worth, evaluate_funnel
 from kizashi_collector.store._clickhouse._funnels import funnel_figures
-from kizashi_schemas import Exclusion, Funnel, Histogram, Step
+from kizashi_schemas import Exclusion, Funnel, FunnelError, Histogram, Step
 from oracle.timelines import ALL, timeline
 
 
@@ -60,6 +60,26 @@ def test_of_events_alike_the_smaller_id_names_the_key() -> None:
     groups = asked(log, Funnel(steps=["a", "b"]), ("campaign",)).groups
     assert groups is not None
     assert [group.key for group in groups] == [("h",)]
+
+
+def test_days_and_bins_count_whom_the_total_counts() -> None:
+    """Which of two events alike names the key is not settled by sorting: the actor is counted apart, once."""
+    log = timeline("a@1[campaign=h] a@1[campaign=g] b@2", "i") + timeline("a@1 b@9", "j")
+    figures = asked(log, Funnel(steps=["a", "b"], trend=True, histogram=Histogram(bins=2)), ("campaign",))
+    assert figures.trend is not None
+    assert sum(day.entered for day in figures.trend) == 2
+
+
+@pytest.mark.parametrize("steps", [8, 9])
+def test_a_long_funnel_is_counted(steps: int) -> None:
+    names = "abcdefghi"[:steps]
+    log = timeline(" ".join(f"{name}@{number}" for number, name in enumerate(names, start=1)))
+    assert counts(asked(log, Funnel(steps=list(names)))) == [1] * steps
+
+
+def test_more_steps_in_any_order_than_can_be_planned_are_refused() -> None:
+    with pytest.raises(FunnelError, match="steps: 64 given"):
+        asked([], Funnel(steps=["a"] * 64, order="unordered"))
 
 
 def test_the_middle_time_is_found_among_units_counted_in_two_ways() -> None:

@@ -17,23 +17,20 @@ from kizashi_collector.analysis import (
     TrendFigures,
 )
 from kizashi_collector.store._clickhouse._funnels._apart import Apart, Winner, run_apart
-from kizashi_collector.store._clickhouse._funnels._counted import (
-    NONE,
-    Ask,
-    Counted,
-    Key,
-    Ranked,
-    StepCount,
-    bins_of,
-    counted,
-)
+from kizashi_collector.store._clickhouse._funnels._counted import bins_of, counted
+from kizashi_collector.store._clickhouse._funnels._found import NONE, Counted, Key, Ranked, StepCount
 from kizashi_collector.store._clickhouse._funnels._question import Question
 from kizashi_collector.store._clickhouse._funnels._trend import days_of
-from kizashi_collector.store._clickhouse._sql import View
-from kizashi_schemas import Funnel, Histogram
+from kizashi_collector.store._clickhouse._funnels._usual import is_usual
+from kizashi_collector.store._clickhouse._funnels._usual_counted import usual_bins, usual_counted
+from kizashi_collector.store._clickhouse._sql import Ask, View
+from kizashi_schemas import Funnel, FunnelError, Histogram
 from kizashi_schemas.plan import Plan
 
-__all__ = ["funnel_figures"]
+__of_all_ = ["funnel_figures"]
+
+# What each step takes depends on which ones were taken before: the time to make a plan of it grows with the cube.
+_MOST_STEPS = 20
 
 
 def funnel_figures(
@@ -51,13 +48,16 @@ def funnel_figures(
 
     `adjusted` tells whether the view has any adjustment. One to three queries run, twice as many where the order of
     events of one instant matters for some actor; `check` is called between them. Raises FunnelError where that is so
-    for too many, or steps overlap in more ways at one instant than can be tried.
+    for too many, or steps overlap in more ways at one instant than can be tried, or there are too many to plan a query.
     """
+    _check_size(funnel)
     zone = "UTC" if plan is None else plan.timezone
     whole = Question(view, funnel, interval, plan, adjusted, zone)
     keyed = msgspec.structs.replace(whole, by=by, attribution=attribution)
     once = attribution in ("first", "last")
-    total, apart = _run(ask, keyed if once else whole, check)
+    # Days and bins leave out those who are apart from the total: by the same question.
+    of_all = keyed if once else whole
+    total, apart = _run(ask, of_all, check)
     groups, of_groups = total, apart
     if by and not once:
         check()
@@ -66,9 +66,16 @@ def funnel_figures(
     return FunnelFigures(
         steps=_figures(whole, total, apart, ()),
         groups=[GroupFigures(key, _figures(keyed, groups, of_groups, key)) for key in keys] if by else None,
-        trend=_trend(ask, whole, apart, check) if funnel.trend else None,
-        histogram=None if funnel.histogram is None else _histogram(ask, whole, funnel.histogram, total, apart, check),
+        trend=_trend(ask, of_all, apart, check) if funnel.trend else None,
+        histogram=None if funnel.histogram is None else _histogram(ask, of_all, funnel.histogram, total, apart, check),
     )
+
+
+def _check_size(funnel: Funnel) -> None:
+    steps, most = len(funnel.steps), _MOST_STEPS
+    if steps > most and (funnel.order == "unordered" or funnel.optional):
+        kind = "an unordered funnel" if funnel.order == "unordered" else "a funnel with optional steps"
+        raise FunnelError(f"steps: {steps} given; over ClickHouse {kind} may have {most}; name fewer")
 
 
 def _plain(funnel: Funnel) -> Funnel:
@@ -77,14 +84,15 @@ def _plain(funnel: Funnel) -> Funnel:
 
 
 def _run(ask: Ask, question: Question, check: Check) -> tuple[Counted, Apart]:
-    found = counted(ask, question, 0)
+    count = usual_counted if is_usual(question) else counted
+    found = count(ask, question, 0)
     if not found.apart:
         return found, Apart({}, {})
     check()
     apart = run_apart(ask, question, found.apart_events, check)
     if apart.margin():
         check()
-        found = counted(ask, question, apart.margin())
+        found = count(ask, question, apart.margin())
     return found, apart
 
 
@@ -176,7 +184,8 @@ def _histogram(
     if least == greatest:
         return [(least, count + len(others))]
     check()
-    counts = bins_of(ask, question, bins, least, greatest) if count else [0] * (bins + 1)
+    binned = usual_bins if is_usual(question) else bins_of
+    counts = binned(ask, question, bins, least, greatest) if count else [0] * (bins + 1)
     for time in others:
         counts[(time - least) * bins // (greatest - least)] += 1
     return [(least + number * (greatest - least) / bins, count) for number, count in enumerate(counts)]

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from kizashi_collector.analysis import Attempt, Check, LoggedEvent, Rules, attempts, best
-from kizashi_collector.store._clickhouse._funnels._counted import Ask, Key
+from kizashi_collector.store._clickhouse._funnels._found import Key
 from kizashi_collector.store._clickhouse._funnels._question import Question
 from kizashi_collector.store._clickhouse._funnels._trend import Days
 from kizashi_collector.store._clickhouse._funnels._units import units_of
-from kizashi_collector.store._clickhouse._sql import Parameters
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters
 from kizashi_schemas import FunnelError
 
 __all__ = ["Apart", "Winner", "run_apart"]

@@ -9,12 +9,12 @@ from kizashi_collector.store._clickhouse._rows import DIMENSIONS, property_text
 from kizashi_collector.store._clickhouse._sql import Parameters
 from kizashi_schemas import Exclusion, Step
 
-__all__ = ["key_of", "mask_of", "names_of"]
+__all__ = ["fits_of", "key_of", "mask_of", "names_of", "text_of"]
 
 
 def mask_of(rules: Sequence[Step | Exclusion], parameters: Parameters) -> str:
     """A UInt64 that has bit k where the row fits rule k."""
-    bits = [f"bitShiftLeft(toUInt64({_fits(rule, parameters)}), {k})" for k, rule in enumerate(rules)]
+    bits = [f"bitShiftLeft(toUInt64({fits_of(rule, parameters)}), {k})" for k, rule in enumerate(rules)]
     mask = bits[0]
     for bit in bits[1:]:
         mask = f"bitOr({mask}, {bit})"
@@ -32,7 +32,18 @@ def key_of(by: Sequence[str], parameters: Parameters) -> str:
     return f"[{', '.join(_value(field, parameters) for field in by)}]"
 
 
-def _fits(rule: Step | Exclusion, parameters: Parameters) -> str:
+def text_of(by: Sequence[str], parameters: Parameters) -> str:
+    """The values of a row as one text: as it is where there is one field, a JSON array of several; empty where all
+    are."""
+    values = [_value(field, parameters) for field in by]
+    if len(values) == 1:
+        return values[0]
+    missing = " AND ".join(f"{value} = ''" for value in values)
+    return f"if({missing}, '', toJSONString([{', '.join(values)}]))"
+
+
+def fits_of(rule: Step | Exclusion, parameters: Parameters) -> str:
+    """Whether the row fits a rule."""
     conditions = [] if rule.event == "*" else [f"name = {parameters.add(rule.event, 'String')}"]
     for place, wanted in rule.where.items():
         choices = wanted if isinstance(wanted, list) else [wanted]

@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from msgspec import Struct
-
+from kizashi_collector.store._clickhouse._funnels._found import NONE, Counted, Key, Ranked, StepCount, ninety_of
 from kizashi_collector.store._clickhouse._funnels._question import BEYOND, Question
 from kizashi_collector.store._clickhouse._funnels._winners import winners_sql
-from kizashi_collector.store._clickhouse._sql import Parameters
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters
 
-__all__ = ["NONE", "Ask", "Counted", "Key", "Ranked", "StepCount", "bins_of", "counted"]
-
-Ask = Callable[[str, Mapping[str, Any]], Sequence[Any]]
-"""Run a query with its parameters; its columns."""
-
-Key = tuple[str, ...]
-
-
-class Ranked(Struct, frozen=True):
-    """Some of the values of a sorted list that lie side by side; `first` is the place of the first of them."""
-
-    first: int
-    values: list[int]
-
-
-class StepCount(Struct, frozen=True):
-    """One step: attempts that count there; the milliseconds since the last required step before (how many such times,
-    their sum, those around the median and those around the 90th percentile); money in micros, None if not known."""
-
-    count: int
-    times: int
-    total: int
-    median: Ranked
-    p90: Ranked
-    declared: int | None
-    final: int | None
-
-
-NONE = StepCount(0, 0, 0, Ranked(0, []), Ranked(0, []), 0, 0)
-"""A step that nobody reached."""
-
-
-class Counted(Struct, frozen=True):
-    """What one question gives: the steps of each key, () being all; how many times the histogram has, the least and
-    the greatest; and how many units are apart, with how many events."""
-
-    groups: dict[Key, list[StepCount]]
-    spans: tuple[int, int, int]
-    apart: int
-    apart_events: int
+__all__ = ["bins_of", "counted"]
 
 
 def counted(ask: Ask, question: Question, margin: int) -> Counted:
@@ -124,11 +83,11 @@ def _sql(question: Question, parameters: Parameters, margin: int) -> str:
     return f"""
         SELECT by_key, key, step, reached, spans, apart_events, times, total,
             middle, arraySlice(sorted, middle + 1, intDiv(times + {margin}, 2) - middle + 1),
-            ninety, arraySlice(sorted, ninety + 1, {_ninety(f"times + {margin}")} - ninety + 1),
+            ninety, arraySlice(sorted, ninety + 1, {ninety_of(f"times + {margin}")} - ninety + 1),
             declared_sum, undeclared, final_sum, unknown
         FROM (
             SELECT *, toInt64(length(sorted)) AS times, greatest(0, intDiv(times - 1, 2) - {margin}) AS middle,
-                greatest(0, {_ninety("times")} - {margin}) AS ninety
+                greatest(0, {ninety_of("times")} - {margin}) AS ninety
             FROM (
                 SELECT {"grouping(key) = 0" if keyed else "0"} AS by_key, key, step,
                     sum(if({optional}, took, 1)) AS reached,
@@ -142,11 +101,6 @@ def _sql(question: Question, parameters: Parameters, margin: int) -> str:
                 GROUP BY {"GROUPING SETS ((key, step), (step))" if keyed else "key, step"}
             )
         )"""
-
-
-def _ninety(count: str) -> str:
-    """The place of the 90th percentile by nearest rank among so many sorted values."""
-    return f"greatest(0, intDiv(900 * ({count}) + 999, 1000) - 1)"
 
 
 def _steps_taken(question: Question, parameters: Parameters, previous: Sequence[int]) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from kizashi_collector.store._clickhouse._funnels._counted import Ask
 from kizashi_collector.store._clickhouse._funnels._question import Question
 from kizashi_collector.store._clickhouse._funnels._winners import candidates_of, counts
-from kizashi_collector.store._clickhouse._sql import Parameters
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters
 
 __all__ = ["Days", "days_of"]
 

@@ -114,6 +114,9 @@ def _apart(question: Question) -> str:
         matters = "one != 0 OR other != 0"
     elif question.funnel.one_at_a_time:
         matters = "one != 0 AND other != 0"
+        if question.ordered and question.last:
+            # Where all fit the same step alone, the smaller id takes it, and nothing is left that could begin.
+            matters += f" AND (one != other OR {several})"
     elif question.by_steps:
         differ = ["0"]
         if question.plan is not None:

@@ -31,6 +31,12 @@ def winners_sql(question: Question, parameters: Parameters) -> str:
     Columns: owner, apart, events (of the unit), valid, deep (the deepest step); and by step, from 1, arrays: `at` (the
     time, BEYOND where it was not taken), `key_at`, `declared_at` and `final_at` of the event that took it.
     """
+    names = ["at"]
+    if question.plan is not None:
+        names += ["declared_at", "final_at"]
+    if question.by and question.attribution in ("first", "last"):
+        names.append("key_at")
+    kept = ["owner", "apart", "valid", "events"]
     units = candidates_of(question, parameters)
     if counts(question):
         units.add({"chosen": _every()})
@@ -39,20 +45,15 @@ def winners_sql(question: Question, parameters: Parameters) -> str:
         units.add({"chosen": _best(question)})
     places = ", ".join(f"b{k}[i]" for k in range(question.last + 1))
     units.add({"taken": f"arrayMap(i -> [{places}], chosen)", "deep": "arrayMap(i -> depth[i], chosen)"})
-    columns = {"at": "t"}
-    if question.plan is not None:
-        columns |= {"declared_at": "declared", "final_at": "final"}
-    if question.by and question.attribution in ("first", "last"):
-        columns |= {"key_at": "key_of"}
+    of = {"at": "t", "declared_at": "declared", "final_at": "final", "key_at": "key_of"}
     units.add(
         {
-            **{name: f"arrayMap(places -> arrayMap(p -> {of}[p], places), taken)" for name, of in columns.items()},
+            **{name: f"arrayMap(places -> arrayMap(p -> {of[name]}[p], places), taken)" for name in names},
             "valid": "notEmpty(chosen)",
             "events": "beyond - 1",
         }
     )
-    names = ["deep", *columns]
-    kept = ["owner", "apart", "valid", "events"]
+    names.insert(0, "deep")
     return f"""
         SELECT {", ".join([*kept, *names])}
         FROM ({units.sql([*kept, *names])})
