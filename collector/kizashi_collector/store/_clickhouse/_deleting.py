@@ -66,11 +66,14 @@ class Deleter:
             self._delete("events", "adjust = 0 AND time < {before:Int64}", before=before)
             # An adjustment stays in force as long as its original is stored.
             lapsed = "adjust != 0 AND time < {before:Int64} AND order_key NOT IN (SELECT order_key FROM orders)"
+            ((adjustments,),) = self._engine.ask(
+                f"SELECT count() FROM {view.table} WHERE {view.where} AND {lapsed}", {"before": before}
+            )
             self._delete("ids", f"(batch, n) IN (SELECT batch, n FROM events WHERE {lapsed})", before=before)
             self._delete("events", lapsed, before=before)
             self._delete("rejected", "NOT gone AND received_at < {before:Int64}", before=before)
             self._ledger.forget_gone(before)
-            return int(gone[0])
+            return int(gone[0]) + int(adjustments)
 
     def erase(self, actor: str) -> Erased:
         """Erase all that is stored of an actor; see Log.erase."""
