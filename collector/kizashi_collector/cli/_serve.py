@@ -141,7 +141,7 @@ async def _serve(settings: dict[str, Any], clock: Clock, keeper: Keeper | None, 
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         if store.keep_up is not None:
-            upkeep = loop.create_task(store.keep_up(lambda: plans.load(clock.now())))
+            upkeep = loop.create_task(store.keep_up(lambda: _hear_of_plan(plans, clock)))
             opened.push_async_callback(_cancelled, upkeep)
         watch = Watch(slow_seconds=settings["slow_request"] / 1000, min_free=settings["min_free"])
         await _until_stopped(services, watch, settings["host"], settings["port"], stop)
@@ -221,6 +221,12 @@ async def _keep_retention(services: Services) -> None:
         return services.clock.now() if services.clock.trusted else None
 
     await keep_retention(services.log.retain, now=now, retention=length)
+
+
+async def _hear_of_plan(plans: PlanBook, clock: Clock) -> None:
+    """Put the plan in force that another collector was posted; one that is read from a file waits for SIGHUP."""
+    if plans.file is None:
+        await plans.load(clock.now())
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -16,7 +16,6 @@ from kizashi_collector.store import Answers, Companion, InThread, Keeper, KeyRin
 
 __all__ = ["Store", "open_store"]
 
-
 Settings = dict[str, Any]
 
 
@@ -33,7 +32,7 @@ class Store(Struct, frozen=True):
 
 
 async def open_store(
-    settings: dict[str, Any],
+    settings: Settings,
     clock: Clock,
     metrics: Metrics,
     keeper: Keeper | None,
@@ -73,7 +72,7 @@ async def open_store(
 
 
 def _sqlite(
-    settings: dict[str, Any],
+    settings: Settings,
     clock: Clock,
     metrics: Metrics,
     keeper: Keeper | None,

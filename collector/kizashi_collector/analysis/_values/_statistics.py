@@ -20,7 +20,7 @@ from kizashi_collector.analysis._values._keys import Key, Keys
 from kizashi_collector.analysis._values._sojourns import Sojourns, back_test_days
 from kizashi_collector.analysis._values._tally import Tally
 
-__all__ = ["Amounts", "Counting", "Entries", "Exits", "Finals", "JourneyColumns", "OpenThen", "Statistics"]
+__all__ = ["AmountCounts", "Counting", "Entries", "Exits", "Finals", "JourneyColumns", "OpenThen", "Statistics"]
 
 _AT_ONCE = 1 << 17
 """So many journeys are counted at once: all that is made of them stays small, and near the processor."""
@@ -79,7 +79,7 @@ class Finals(Struct, frozen=True, eq=False):
     squares: tuple[int, ...]
 
 
-class Amounts(Struct, frozen=True, eq=False):
+class AmountCounts(Struct, frozen=True, eq=False):
     """The same amounts by size (`amount_bin`): how many, and Σy in micros."""
 
     key: Integers
@@ -111,7 +111,7 @@ class Statistics(Struct, frozen=True, eq=False):
     entries: Entries
     exits: Exits
     finals: Finals
-    amounts: Amounts
+    amounts: AmountCounts
     open_then: OpenThen
 
     @classmethod
@@ -282,7 +282,7 @@ class _Money:
             (key, (self._boundary - end) // DAY_MS, converted.astype(np.int64), brought.astype(np.int64))
         )
 
-    def taken(self) -> tuple[Finals, Amounts]:
+    def taken(self) -> tuple[Finals, AmountCounts]:
         key, day, converted, brought = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         self._parts.clear()
         daily = group(key, day, sums=(converted,))
@@ -291,5 +291,5 @@ class _Money:
         sums, _ = exact_sums(brought[sized.order], sized.starts)
         return (
             Finals(daily.columns[0], daily.columns[1], daily.count, daily.sums[0], totals, squares),
-            Amounts(sized.columns[0], sized.columns[1], sized.count, sums),
+            AmountCounts(sized.columns[0], sized.columns[1], sized.count, sums),
         )

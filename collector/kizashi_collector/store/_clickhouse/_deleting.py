@@ -10,7 +10,6 @@ import msgspec
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._fields import in_fields
 from kizashi_collector.store._clickhouse._increments import Ledger
-from kizashi_collector.store._clickhouse._layout import Layout
 from kizashi_collector.store._clickhouse._settled import COLLECTORS, EPOCH_MS, Settled, read_settled
 from kizashi_collector.store._ids import erased_digest
 from kizashi_collector.store._protocol import Erased
@@ -33,7 +32,6 @@ _PRESENT = " UNION DISTINCT ".join(
 _AMONG = "SELECT DISTINCT batch FROM events WHERE batch IN {batches:Array(UInt64)}"
 _OF_BATCHES = "batch IN {batches:Array(UInt64)}"
 _OF_ROWS = "(batch, n) IN {rows:Array(Tuple(UInt64, UInt32))}"
-_SECONDS = 600.0
 
 
 class Deleter:
@@ -41,7 +39,6 @@ class Deleter:
 
     def __init__(self, engine: Engine, salt: bytes) -> None:
         self._engine, self._salt = engine, salt
-        self._layout = Layout(engine.address.database, engine.address.cluster)
         self._ledger = Ledger(engine)
         self._lock = threading.Lock()
 
@@ -163,8 +160,4 @@ class Deleter:
             self._delete(table, where, **parameters)
 
     def _delete(self, table: str, where: str, **parameters: object) -> None:
-        """Delete rows on all shards, from the disks too; return when that is done."""
-        local = f"{self._layout.local(table)}{self._layout.on_cluster}"
-        self._engine.run(
-            f"ALTER TABLE {local} DELETE WHERE {where} SETTINGS mutations_sync = 2", parameters, seconds=_SECONDS
-        )
+        self._engine.delete(table, where, parameters)

@@ -14,13 +14,17 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from kizashi_collector.store._clickhouse._address import Address
+from kizashi_collector.store._clickhouse._layout import Layout
 from kizashi_collector.store._clickhouse._trouble import trouble
 from kizashi_collector.store._protocol import StoreError
 
-__all__ = ["Columns", "Engine"]
+__all__ = ["DELETING_S", "Columns", "Engine"]
 
 Columns = Sequence[Sequence[Any]]
 """The columns of a result; as many empty ones where it has no rows."""
+
+DELETING_S = 600.0
+"""How long it may take to delete rows: parts are written anew without them."""
 
 _CONNECT_S, _ANSWER_S, _WRITE_S = 5, 30, 30.0
 _QUERY_BYTES = 64 * 1024 * 1024
@@ -137,6 +141,13 @@ class Engine:
         with self._told("cannot write"):
             client = self._client if seconds <= _WRITE_S else self._patient(seconds)
             client.command(sql, parameters=dict(parameters or {}), settings=self._limits(seconds, None))
+
+    def delete(self, table: str, where: str, parameters: Mapping[str, Any]) -> None:
+        """Delete rows on all shards, from the disks too; return when that is done, within DELETING_S."""
+        layout = Layout(self.address.database, self.address.cluster)
+        local = f"{layout.local(table)}{layout.on_cluster}"
+        sql = f"ALTER TABLE {local} DELETE WHERE {where} SETTINGS mutations_sync = 2"
+        self.run(sql, parameters, seconds=DELETING_S)
 
     def _patient(self, seconds: float) -> Any:
         """A connection on which nothing may be heard for so long, as while large parts are written anew."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from kizashi_collector.analysis import LoggedEvent, PropertyValue
+from kizashi_collector.store._chunks import DIMENSIONS
 from kizashi_collector.store._clickhouse._schema import COLUMNS
 from kizashi_collector.store._clickhouse._sql import Parameters
 from kizashi_collector.store._event_columns import EventColumns
@@ -27,9 +28,7 @@ __all__ = [
 COLUMN_NAMES = tuple(COLUMNS)
 """The columns of a row, in the order of `row_of`."""
 
-DIMENSIONS = ("campaign", "campaign_id", "ad_group", "keyword", "creative", "channel", "device")
-"""The fields of a source that have a column of their own; the others are in `more`."""
-
+# DIMENSIONS are the fields of a source that have a column of their own; the others are in `more`.
 _IN_COLUMNS = frozenset(DIMENSIONS)
 _ADJUST: tuple[Literal["restate", "retract"] | None, ...] = (None, "restate", "retract")
 _NO_VALUE = -1

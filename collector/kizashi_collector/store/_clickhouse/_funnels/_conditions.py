@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kizashi_collector.analysis import PropertyValue
-from kizashi_collector.store._clickhouse._rows import DIMENSIONS, property_text
+from kizashi_collector.store._clickhouse._rows import property_text, source_field
 from kizashi_collector.store._clickhouse._sql import Parameters
 from kizashi_schemas import Exclusion, Step
 
@@ -49,7 +49,7 @@ def fits_of(rule: Step | Exclusion, parameters: Parameters) -> str:
         choices = wanted if isinstance(wanted, list) else [wanted]
         kind, _, field = place.partition(".")
         if kind == "source":
-            column = _source(field, parameters)
+            column = source_field(field, parameters)
             texts = [choice for choice in choices if isinstance(choice, str)]
         else:
             column = f"properties[{parameters.add(field, 'String')}]"
@@ -64,12 +64,8 @@ def _equal_texts(value: PropertyValue) -> list[str]:
     return [f"i{text[1:]}", f"f{text[1:]}"] if text[0] in "if" else [text]
 
 
-def _source(field: str, parameters: Parameters) -> str:
-    return field if field in DIMENSIONS else f"more[{parameters.add(field, 'String')}]"
-
-
 def _value(field: str, parameters: Parameters) -> str:
     if field.startswith("properties."):
         name = field.removeprefix("properties.")
         return f"substring(properties[{parameters.add(name, 'String')}], 2)"
-    return f"toString({_source(field, parameters)})"
+    return f"toString({source_field(field, parameters)})"

@@ -13,10 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from kizashi_collector.analysis import Emitted
-from kizashi_collector.store._clickhouse._engine import Engine
+from kizashi_collector.store._clickhouse._engine import DELETING_S, Engine
 from kizashi_collector.store._clickhouse._increments._lease import Hold, Lease
 from kizashi_collector.store._clickhouse._increments._seen import NOTHING, Seen
-from kizashi_collector.store._clickhouse._layout import Layout
 from kizashi_collector.store._clickhouse._sql import Ask
 from kizashi_collector.store._ledger import Line
 
@@ -31,7 +30,6 @@ _ATTEMPT = "version, token, held_until"
 _LAST = ", ".join(f"last.{place}" for place in range(1, len(_EMITTED.split(", "))))
 _AT_ONCE = 50_000
 _WAIT_S, _PATIENT_S = 10.0, 120.0
-_DELETING_S = 600.0
 
 
 class LedgerState(Struct, frozen=True):
@@ -71,7 +69,6 @@ class Ledger:
     def __init__(self, engine: Engine, lease: Lease | None = None) -> None:
         self._engine = engine
         self._lease = lease or Lease(engine)
-        self._layout = Layout(engine.address.database, engine.address.cluster)
 
     def state(self, ask: Ask) -> LedgerState:
         """How far it is."""
@@ -175,7 +172,7 @@ class Ledger:
 
     def change(self, do: Callable[[], None]) -> None:
         """Do something that nobody who has read the ledger, or the log, before may add to."""
-        with self._lease.held(wait=_PATIENT_S, seconds=_DELETING_S, after_errors=False) as hold:
+        with self._lease.held(wait=_PATIENT_S, seconds=DELETING_S, after_errors=False) as hold:
             do()
             state = self.state(self._engine.ask)
             self._stand(state, [state.version + 1, hold.token, hold.until], hold)
@@ -225,10 +222,7 @@ class Ledger:
             self._engine.insert(table, columns.split(", "), b"\n".join(lines[at : at + _AT_ONCE]))
 
     def _delete(self, table: str, where: str, **parameters: object) -> None:
-        """Delete rows on all shards, from the disks too; return when that is done."""
-        local = f"{self._layout.local(table)}{self._layout.on_cluster}"
-        sql = f"ALTER TABLE {local} DELETE WHERE {where} SETTINGS mutations_sync = 2"
-        self._engine.run(sql, parameters, seconds=_DELETING_S)
+        self._engine.delete(table, where, parameters)
 
 
 def _line_row(line: Line, news: News) -> list[Any]:

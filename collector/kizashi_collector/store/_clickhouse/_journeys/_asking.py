@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from kizashi_collector.analysis import Key, Ladder
 from kizashi_collector.store._clickhouse._amounts import Amounts
+from kizashi_collector.store._clickhouse._engine import Columns
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
 from kizashi_collector.store._clickhouse._journeys._found import found_sql, planned
-from kizashi_collector.store._clickhouse._sql import Parameters, View
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 from kizashi_schemas.plan import Plan
 
-__all__ = ["AT_ONCE", "Ask", "Asking", "Columns"]
-
-Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
-"""Runs a query with its parameters, and returns its columns."""
-
-Columns = Sequence[Sequence[Any]]
+__all__ = ["AT_ONCE", "Asking"]
 
 AT_ONCE = 64_000_000
 """So many planned events are sorted at once: some 100 bytes each."""

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from kizashi_collector.analysis import Key, Ladder, fit, fit_groupings
-from kizashi_collector.store._clickhouse._journeys._asking import AT_ONCE, Ask, Asking
+from kizashi_collector.store._clickhouse._journeys._asking import AT_ONCE, Asking
 from kizashi_collector.store._clickhouse._journeys._bounded import told_apart
 from kizashi_collector.store._clickhouse._journeys._statistics import statistics
-from kizashi_collector.store._clickhouse._sql import View
+from kizashi_collector.store._clickhouse._sql import Ask, View
 from kizashi_collector.store._current import Learned
 from kizashi_collector.store._fits import StoredFit
 from kizashi_schemas.plan import Plan

@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import Struct
 
 from kizashi_collector.analysis import Interval, Key, Ladder, LagGrid, RowCells
-from kizashi_collector.store._clickhouse._journeys._asking import AT_ONCE, Ask, Asking
+from kizashi_collector.store._clickhouse._journeys._asking import AT_ONCE, Asking
 from kizashi_collector.store._clickhouse._journeys._bins import MINUTE_MS, edges, lag_edge
-from kizashi_collector.store._clickhouse._sql import View
+from kizashi_collector.store._clickhouse._sql import Ask, View
 from kizashi_schemas.plan import Plan
 
 __all__ = ["row_cells"]

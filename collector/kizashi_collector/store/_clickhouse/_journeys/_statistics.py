@@ -8,10 +8,19 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import fields as fields_of
 from numpy.typing import NDArray
 
-from kizashi_collector.analysis import LagGrid, Statistics
+from kizashi_collector.analysis import (
+    AmountCounts,
+    Entries,
+    Exits,
+    Finals,
+    Keys,
+    LagGrid,
+    OpenThen,
+    Statistics,
+    back_test_days,
+)
 from kizashi_collector.store._clickhouse._journeys._asking import Asking
 from kizashi_collector.store._clickhouse._journeys._bins import SIZES, edges
 from kizashi_collector.store._clickhouse._journeys._bounded import ToldApart
@@ -19,8 +28,6 @@ from kizashi_collector.store._clickhouse._journeys._facts import AMOUNT, BEGUN, 
 
 __all__ = ["Counted", "statistics"]
 
-_DAY_MS = 86_400_000
-_TABLES: Mapping[str, Any] = {field.name: field.type for field in fields_of(Statistics)}
 _Column = NDArray[np.int64]
 
 
@@ -37,7 +44,7 @@ def statistics(asking: Asking, apart: ToldApart, boundary: int) -> Counted:
     Keys are those that journeys are credited to, that of no source, and those of `apart`; its rest is appended to each.
     """
     ladder, grid = asking.ladder, LagGrid.of(asking.ladder.horizon_ms)
-    facts = Facts(ladder, grid, boundary, ladder.lookback_ms, _days_back(grid.horizon))
+    facts = Facts(ladder, grid, boundary, ladder.lookback_ms, (0, *back_test_days(grid.horizon)))
     parts = list(asking.columns(apart.fields, facts.sql))
     credited = {0}.union(*(columns[0] for columns in parts))
     texts = asking.keys(apart.fields)
@@ -48,7 +55,7 @@ def statistics(asking: Asking, apart: ToldApart, boundary: int) -> Counted:
     tables = _Tables(grid)
     while parts:
         tables.add(places, *parts.pop())
-    return Counted(tables.taken(facts, _TABLES["keys"](tuple(leaves))), tables.begun)
+    return Counted(tables.taken(facts, Keys(tuple(leaves))), tables.begun)
 
 
 class _Tables:
@@ -97,11 +104,11 @@ class _Tables:
 
     def taken(self, facts: Facts, keys: Any) -> Statistics:
         key, step, _, since, _, _, count = self._joined(ENTRY)
-        entries = _TABLES["entries"](*_summed([key, step, since], [count]))
+        entries = Entries(*_summed([key, step, since], [count]))
         key, step, into, since, until, lag, count = self._joined(EXIT)
-        exits = _TABLES["exits"](*_summed([key, step, into, since, until, lag], [count]))
+        exits = Exits(*_summed([key, step, into, since, until, lag], [count]))
         key, step, into, since, _, lag, count = self._joined(STOOD)
-        open_then = _TABLES["open_then"](*_summed([since, key, step, lag], [count, count * into]))
+        open_then = OpenThen(*_summed([since, key, step, lag], [count, count * into]))
         days = sorted(self._finals.items())
         sizes = sorted(self._amounts.items())
         return Statistics(
@@ -112,15 +119,19 @@ class _Tables:
             keys=keys,
             entries=entries,
             exits=exits,
-            finals=_TABLES["finals"](
-                *(_column(at[n] for at, _ in days) for n in range(2)),
-                *(_column(sums[n] for _, sums in days) for n in range(2)),
-                *(tuple(sums[n] for _, sums in days) for n in (2, 3)),
+            finals=Finals(
+                key=_column(at[0] for at, _ in days),
+                day=_column(at[1] for at, _ in days),
+                count=_column(sums[0] for _, sums in days),
+                converted=_column(sums[1] for _, sums in days),
+                total=tuple(sums[2] for _, sums in days),
+                squares=tuple(sums[3] for _, sums in days),
             ),
-            amounts=_TABLES["amounts"](
-                *(_column(at[n] for at, _ in sizes) for n in range(2)),
-                _column(sums[0] for _, sums in sizes),
-                tuple(sums[1] for _, sums in sizes),
+            amounts=AmountCounts(
+                key=_column(at[0] for at, _ in sizes),
+                bin=_column(at[1] for at, _ in sizes),
+                count=_column(sums[0] for _, sums in sizes),
+                total=tuple(sums[1] for _, sums in sizes),
             ),
             open_then=open_then,
         )
@@ -128,13 +139,6 @@ class _Tables:
     def _joined(self, kind: int) -> tuple[_Column, ...]:
         none = (np.zeros(0, np.int64),) * 7
         return tuple(np.concatenate(column) for column in zip(none, *self._rows.pop(kind, []), strict=True))
-
-
-def _days_back(horizon: int) -> tuple[int, ...]:
-    """The boundary itself; the first day before it by which every outcome is known, and the same weekday of the seven
-    weeks before that."""
-    first = -(-horizon // _DAY_MS)
-    return (0, *(first + 7 * week for week in range(8)))
 
 
 def _summed(columns: list[_Column], counts: list[_Column]) -> tuple[_Column, ...]:

@@ -11,13 +11,10 @@ from kizashi_collector.analysis import RECENT_MS, AmountSums, Cohort, EventCount
 from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._journeys import journeys_sql
 from kizashi_collector.store._clickhouse._review._counts_sql import Codes, counts_sql
-from kizashi_collector.store._clickhouse._sql import Parameters, View
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 from kizashi_schemas.plan import Plan
 
 __all__ = ["review_counts"]
-
-Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
-"""Runs a query with its parameters, and returns its columns."""
 
 
 def review_counts(
