@@ -69,9 +69,10 @@ def test_what_came_to_nothing_over_and_over_counts_once(front: Front, store: Sto
         assert client.send(collector, events).status == 503
     assert counted(store, events) == []
     client.send_again(collector)
+    assert store.ask(f"SELECT count() FROM events WHERE id = '{events[0]['id']}'") == [[5]]
+    # What is sent once more leaves rows behind, too, and counts for nothing.
     client.check(collector)
     assert len(counted(store, events)) == 2
-    assert store.ask(f"SELECT count() FROM events WHERE id = '{events[0]['id']}'") == [[5]]
 
 
 @pytest.mark.parametrize("insert", ["events", "batches"])
