@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kizashi_collector.analysis import Interval, Ladder, Review
 from kizashi_collector.store._clickhouse._increments import Increments
+from kizashi_collector.store._clickhouse._journeys import LAG_MS
 from kizashi_collector.store._clickhouse._log import ClickHouseLog
 from kizashi_collector.store._clickhouse._question import Question
 from kizashi_collector.store._clickhouse._refreshed import Refreshed
@@ -134,8 +135,9 @@ class ClickHouseAnswers:
         boundary = now // _HOUR_MS * _HOUR_MS
         stored = await self._log.run(lambda: self._log.kept.fit_at(plan.learning_id, now))
         if stored is None or stored.boundary < boundary:
-            fit = await self._ask(lambda snapshot: snapshot.learn(plan, ladder, now), _LEARNING_S)
             number = self._log.next_number()
+            await self._ask(lambda snapshot: snapshot.walk(plan, ladder, now - LAG_MS, number), _LEARNING_S)
+            fit = await self._ask(lambda snapshot: snapshot.learn(plan, ladder, now), _LEARNING_S)
             stored = await self._log.run(lambda: self._log.kept.add_fit(fit, number))
         self._learned_until, self._learning_seconds = stored.boundary, stored.seconds
 

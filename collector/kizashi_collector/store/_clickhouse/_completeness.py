@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from kizashi_collector.analysis import HourCounts, complete_until_from, freshness_start, pace_hours
-from kizashi_collector.store._clickhouse._sql import Ask, View
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 
 __all__ = ["complete_until", "hour_counts"]
 
 _HOUR_MS = 3_600_000
+_HOUR_BITS = 40
 
 
 def complete_until(ask: Ask, view: View, as_of: int) -> int | None:
@@ -34,12 +35,14 @@ def complete_until(ask: Ask, view: View, as_of: int) -> int | None:
                 WHERE before IS NOT NULL GROUP BY of
             )
         SELECT
-            (SELECT maxOrNull(received_at) FROM {view.table} WHERE {received}),
+            (SELECT maxOrNull(received_at) FROM {view.table} WHERE {lately}),
             (SELECT {_percentile("lags")}),
             (SELECT {_percentile("gaps")})
     """
-    last, lag, gap = ask(sql, {"as_of": as_of, "since": freshness_start(as_of)})
-    return complete_until_from(lag=lag[0], gap=gap[0] or 0, last_receipt=last[0], as_of=as_of)
+    last, lag, gap = (column[0] for column in ask(sql, {"as_of": as_of, "since": freshness_start(as_of)}))
+    if last is None:
+        ((last,),) = ask(f"SELECT maxOrNull(received_at) FROM {view.table} WHERE {received}", {"as_of": as_of})
+    return complete_until_from(lag=lag, gap=gap or 0, last_receipt=last, as_of=as_of)
 
 
 def _percentile(counts: str) -> str:
@@ -54,16 +57,21 @@ def hour_counts(ask: Ask, view: View, names: list[str], until: int, as_of: int) 
     """How many events of each name came in each hour up to `until`, of those known at as_of; see Pace.rows."""
     hours = pace_hours(until)
     rows = np.zeros((len(names), len(hours)), np.int32)
+    parameters = Parameters()
+    places = ", ".join(f"toUInt64({place << _HOUR_BITS})" for place in range(len(names)))
+    known = parameters.add(names, "Array(String)")
+    start, end = hours[0] * _HOUR_MS, (hours[-1] + 1) * _HOUR_MS
     found = ask(
         f"""
-        SELECT indexOf({{names:Array(String)}}, toString(name)) - 1 AS place, intDiv(time, {_HOUR_MS}) AS hour, count()
+        SELECT transform(name, {known}, [{places}], toUInt64(0)) + toUInt64(intDiv(time, {_HOUR_MS})) AS cell, count()
         FROM {view.table}
-        WHERE {view.where} AND adjust = 0 AND name IN {{names:Array(String)}}
-            AND time >= {{start:Int64}} AND time < {{end:Int64}} AND time <= {{as_of:Int64}}
-        GROUP BY place, hour
+        WHERE {view.where} AND adjust = 0 AND name IN {known}
+            AND time >= {start} AND time < {end} AND time <= {parameters.add(as_of, "Int64")}
+        GROUP BY cell
         """,
-        {"names": names, "start": hours[0] * _HOUR_MS, "end": (hours[-1] + 1) * _HOUR_MS, "as_of": as_of},
+        parameters.values,
     )
-    for place, hour, count in zip(*found, strict=True):
+    for cell, count in zip(*found, strict=True):
+        place, hour = divmod(cell, 1 << _HOUR_BITS)
         rows[place, hour - hours[0]] = count
     return rows

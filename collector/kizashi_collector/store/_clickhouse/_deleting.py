@@ -10,6 +10,7 @@ import msgspec
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._fields import in_fields
 from kizashi_collector.store._clickhouse._increments import Ledger
+from kizashi_collector.store._clickhouse._journeys import Walks
 from kizashi_collector.store._clickhouse._settled import COLLECTORS, EPOCH_MS, Settled, read_settled
 from kizashi_collector.store._ids import erased_digest
 from kizashi_collector.store._protocol import Erased
@@ -40,6 +41,7 @@ class Deleter:
     def __init__(self, engine: Engine, salt: bytes) -> None:
         self._engine, self._salt = engine, salt
         self._ledger = Ledger(engine)
+        self._walks = Walks(engine)
         self._lock = threading.Lock()
 
     def retain(self, before: int) -> int:
@@ -93,6 +95,7 @@ class Deleter:
             self._delete("events", of_actor, actor=actor)
             self._delete("rejected", "JSONExtractString(body, 'actor') = {actor:String}", actor=actor)
             self._ledger.forget(actor)
+            self._walks.forget(actor)
             return Erased(int(events[0]), int(refused[0]))
 
     def bury(self, ids: Iterable[str], now: int) -> None:
@@ -141,7 +144,9 @@ class Deleter:
             if row[0] <= upto and all(winner[0] <= upto for winner in winners)
         }
         if old:
-            for some in in_fields(sorted(row for row in old if not settled.stands(row))):
+            lost = sorted(row for row in old if not settled.stands(row))
+            self._walks.forget_lost(lost)
+            for some in in_fields(lost):
                 self._delete_rows(_OF_ROWS, rows=some)
             for some in in_fields(sorted(old)):
                 self._delete("losers", _OF_ROWS, rows=some)

@@ -41,6 +41,8 @@ _ALWAYS: Mapping[str, Any] = {
     "use_query_cache": 0,
     # To derive more comparisons from those that are there takes longer than many an answer.
     "optimize_and_compare_chain": 0,
+    # To leave out rows that a branch does not need costs more, of expressions this cheap, than to work them out.
+    "short_circuit_function_evaluation": "disable",
 }
 _IN_A_CLUSTER: Mapping[str, Any] = {
     # What is acknowledged is on a majority of the replicas of its shard, and every reader sees it from then on.
@@ -148,6 +150,12 @@ class Engine:
         local = f"{layout.local(table)}{layout.on_cluster}"
         sql = f"ALTER TABLE {local} DELETE WHERE {where} SETTINGS mutations_sync = 2"
         self.run(sql, parameters, seconds=DELETING_S)
+
+    def drop_partition(self, table: str, partition: int) -> None:
+        """Delete a partition that is a number, on all shards."""
+        layout = Layout(self.address.database, self.address.cluster)
+        local = f"{layout.local(table)}{layout.on_cluster}"
+        self.run(f"ALTER TABLE {local} DROP PARTITION {partition}", seconds=DELETING_S)
 
     def _patient(self, seconds: float) -> Any:
         """A connection on which nothing may be heard for so long, as while large parts are written anew."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from kizashi_collector.store._chunks import DIMENSIONS
 from kizashi_collector.store._clickhouse._layout import Layout
 
 __all__ = ["CARRIED", "COLUMNS", "KEY", "MIGRATIONS", "ORDER_KEY", "Migration"]
@@ -267,11 +268,36 @@ def _increments(layout: Layout) -> list[str]:
     ]
 
 
+def _journeys(layout: Layout) -> list[str]:
+    """Journeys as they stood at some time, so that not all events are walked for each answer: see _journeys."""
+    dimensions = ", ".join(f"{field} LowCardinality(String)" for field in DIMENSIONS)
+    return [
+        *layout.tables(
+            "journeys",
+            f"generation UInt64, actor_key UInt128 CODEC(ZSTD), open Bool, begin Int64 CODEC(ZSTD), sourced Bool, "
+            f"{dimensions}, firsts Array(Int64) CODEC(ZSTD), deepest UInt16, ended UInt8, end Int64 CODEC(ZSTD), "
+            "number UInt32, brought Nullable(Int128) CODEC(ZSTD), query LowCardinality(String)",
+            layout.engine("MergeTree"),
+            "PARTITION BY generation ORDER BY (open, actor_key, begin)",
+            "cityHash64(actor_key)",
+        ),
+        *layout.tables(
+            "walks",
+            "generation UInt64, plan_id String, step Enum8('begun' = 1, 'done' = 2, 'gone' = 3), until Int64, "
+            "edge Int64, seen String CODEC(ZSTD), said_at DateTime64(3) DEFAULT now64(3)",
+            layout.engine("MergeTree"),
+            "ORDER BY generation TTL toDateTime(said_at) + INTERVAL 30 DAY",
+            "0",
+        ),
+    ]
+
+
 MIGRATIONS: Sequence[Migration] = (
     Migration("2026-11-21 events", _events),
     Migration("2026-11-21 once", _once),
     Migration("2026-11-21 batches", _batches),
     Migration("2026-11-21 kept", _kept),
     Migration("2026-11-21 increments", _increments),
+    Migration("2026-11-21 journeys", _journeys),
 )
 """In the order in which they came about."""

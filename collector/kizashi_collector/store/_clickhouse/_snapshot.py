@@ -19,7 +19,7 @@ from kizashi_collector.analysis import (
 from kizashi_collector.store._clickhouse._completeness import complete_until, hour_counts
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._funnels import funnel_figures
-from kizashi_collector.store._clickhouse._journeys import learn, row_cells
+from kizashi_collector.store._clickhouse._journeys import KeptJourneys, Walks, learn, row_cells
 from kizashi_collector.store._clickhouse._kept import Kept
 from kizashi_collector.store._clickhouse._question import Question
 from kizashi_collector.store._clickhouse._review import review_counts
@@ -43,7 +43,9 @@ class Snapshot:
 
     def __init__(self, engine: Engine, kept: Kept, question: Question) -> None:
         self._kept, self._ask, self._check = kept, question.ask, question.check
-        self.view = read_settled(engine).view()
+        self._walks = Walks(engine)
+        self._settled = read_settled(engine)
+        self.view = self._settled.view()
         ((any_adjustment,),) = self._ask(_ANY_ADJUSTMENT.format(table=self.view.table, where=self.view.where))
         self.adjusted = bool(any_adjustment)
 
@@ -88,7 +90,17 @@ class Snapshot:
             adjusted=self.adjusted,
             most=most,
             check=self._check,
+            kept=self._journeys(plan, ladder, now),
         )
+
+    def walk(self, plan: Plan, ladder: Ladder, until: int, number: int) -> None:
+        """Keep the journeys of what happened by a time, under a number that nobody else has, for answers to come."""
+        self._walks.make(
+            self._ask, self._settled, plan, ladder, until, number, adjusted=self.adjusted, check=self._check
+        )
+
+    def _journeys(self, plan: Plan, ladder: Ladder, as_of: int) -> KeptJourneys | None:
+        return self._walks.kept(self._ask, self._settled, plan, ladder, as_of)
 
     def _with_outcomes(
         self,
@@ -111,7 +123,8 @@ class Snapshot:
             learned = Learned(self.learn(plan, ladder, as_of, [grouping], most=MOST_KEYS))
         fields, fitted = learned.covering(by) or (by, None)
         grid = LagGrid.of(ladder.horizon_ms)
-        cells = row_cells(self._ask, self.view, plan, ladder, interval, fields, grid, self.adjusted)
+        kept = self._journeys(plan, ladder, as_of)
+        cells = row_cells(self._ask, self.view, plan, ladder, interval, fields, grid, self.adjusted, kept=kept)
         grounds = grounds_of(
             plan,
             ladder,

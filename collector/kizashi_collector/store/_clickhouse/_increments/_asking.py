@@ -13,9 +13,9 @@ from kizashi_collector.analysis import Ladder, Worth
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._increments._ledger import Ledger, LedgerState, News
 from kizashi_collector.store._clickhouse._increments._reading import Reading, has_source
-from kizashi_collector.store._clickhouse._increments._seen import NOTHING, Seen
 from kizashi_collector.store._clickhouse._kept import Kept
 from kizashi_collector.store._clickhouse._question import Question
+from kizashi_collector.store._clickhouse._seen import NOTHING, Seen
 from kizashi_collector.store._clickhouse._settled import COLLECTORS, read_settled
 from kizashi_collector.store._cursors import Names, cursor_of, read_cursor
 from kizashi_collector.store._increments import LearnedLast, Read, Told, tasks

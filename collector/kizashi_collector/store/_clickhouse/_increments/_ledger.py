@@ -15,7 +15,7 @@ from msgspec import Struct
 from kizashi_collector.analysis import Emitted
 from kizashi_collector.store._clickhouse._engine import DELETING_S, Engine
 from kizashi_collector.store._clickhouse._increments._lease import Hold, Lease
-from kizashi_collector.store._clickhouse._increments._seen import NOTHING, Seen
+from kizashi_collector.store._clickhouse._seen import NOTHING, Seen
 from kizashi_collector.store._clickhouse._sql import Ask
 from kizashi_collector.store._ledger import Line
 

@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from kizashi_collector.analysis import Ladder, LoggedEvent
-from kizashi_collector.store._clickhouse._increments._seen import Seen, changed
 from kizashi_collector.store._clickhouse._rows import COLUMN_NAMES, DIMENSIONS, event_of
+from kizashi_collector.store._clickhouse._seen import Seen, changed
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 from kizashi_collector.store._increments import History
 

@@ -10,20 +10,21 @@ from kizashi_collector.analysis import Key, Ladder
 from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._engine import Columns
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
-from kizashi_collector.store._clickhouse._journeys._found import found_sql, planned
+from kizashi_collector.store._clickhouse._journeys._found import AT_ONCE, found_sql
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
+from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._rows import DIMENSIONS
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 from kizashi_schemas.plan import Plan
 
-__all__ = ["AT_ONCE", "Asking"]
-
-AT_ONCE = 64_000_000
-"""So many planned events are sorted at once: some 100 bytes each."""
+__all__ = ["Asking"]
 
 
 class Asking(Struct, frozen=True):
     """The journeys of a view as they stand at `as_of`; `adjusted` tells whether it has any adjustment at all.
 
-    Actors are taken in parts of about `at_once` planned events, one part after the other.
+    Actors are taken in parts of about `at_once` planned events, one part after the other. What is `kept` is not walked
+    again.
     """
 
     ask: Ask
@@ -33,12 +34,18 @@ class Asking(Struct, frozen=True):
     as_of: int
     adjusted: bool
     at_once: int = AT_ONCE
+    kept: KeptJourneys | None = None
+
+    def kept_by(self, fields: Sequence[str]) -> KeptJourneys | None:
+        """The kept journeys, where they tell enough of what they are credited to."""
+        return self.kept if set(fields) <= set(DIMENSIONS) else None
 
     def columns(
         self, fields: Sequence[str], query: Callable[[str], str], begun_after: int | None = None
     ) -> Iterator[Columns]:
         """The columns of a query of journeys (`found_sql`) for part after part of the actors that have any."""
-        _, events = self.oldest()
+        kept = self.kept_by(fields)
+        _, events = self.oldest(kept)
         parts = -(-events // self.at_once)
         for part in range(parts):
             parameters = Parameters()
@@ -51,26 +58,33 @@ class Asking(Struct, frozen=True):
                 Credit.of(fields, parameters),
                 begun_after=begun_after,
                 part=(part, parts),
+                kept=kept,
             )
             columns = self.ask(query(found), parameters.values)
             if len(columns) and len(columns[0]):
                 yield columns
 
-    def oldest(self) -> tuple[int, int]:
+    def oldest(self, kept: KeptJourneys | None = None) -> tuple[int, int]:
         """When the first planned event happened, which begins the first journey (as_of if there is none), and how many
-        there are."""
+        there are; where journeys are kept, of both together."""
         parameters = Parameters()
         where = planned(self.ladder, self.view, self.as_of, parameters)
-        sql = f"SELECT min(time), count() FROM {self.view.table} WHERE {where}"
-        [(oldest, events)] = zip(*self.ask(sql, parameters.values), strict=True)
-        return (oldest if events else self.as_of), events
+        walked = "" if kept is None else f" AND {kept.to_walk(parameters)}"
+        begun = f"SELECT min(time) AS begun, count() AS there FROM {self.view.table} WHERE {where}{walked}"
+        if kept is not None:
+            others = kept.others(parameters)
+            begun += f" UNION ALL SELECT min(begin), count() FROM {kept.table} WHERE {others}"
+        sql = f"SELECT minIf(begun, there > 0), sum(there) FROM ({begun})"
+        [(oldest, found)] = zip(*self.ask(sql, parameters.values), strict=True)
+        return (oldest if found else self.as_of), found
 
     def keys(self, fields: Sequence[str], since: int | None = None) -> dict[int, Key]:
         """The key of each `source` that journeys begun later than `since` may be credited to."""
         parameters = Parameters()
         credit = Credit.of(fields, parameters)
         where = planned(self.ladder, self.view, self.as_of, parameters, since)
-        sql = credit.names_sql(self.view, where)
+        begun = "1" if since is None else f"begin > {parameters.add(since, 'Int64')}"
+        sql = credit.names_sql(self.view, where, self.kept_by(fields), parameters, begun)
         found = {row[0]: row[1:] for row in zip(*self.ask(sql, parameters.values), strict=True)}
         return {0: ("",) * len(fields)} | found
 

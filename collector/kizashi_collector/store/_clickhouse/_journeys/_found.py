@@ -11,24 +11,20 @@ from __future__ import annotations
 from kizashi_collector.analysis import Ladder
 from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
+from kizashi_collector.store._clickhouse._journeys._planned import planned
 from kizashi_collector.store._clickhouse._sql import Parameters, View
 
-__all__ = ["ALL", "found_sql", "planned"]
+__all__ = ["ALL", "AT_ONCE", "found_sql", "walked_sql"]
 
 ALL = (0, 1)
 """All actors, as one part of one."""
 
-_NOBODY = "reinterpretAsUInt128(sipHash128(''))"
+AT_ONCE = 64_000_000
+"""So many planned events are sorted at once: some 100 bytes each."""
+
 _RANK_BITS = 16
 _UNKNOWN, _RETRACTED = 1, 2
-
-
-def planned(ladder: Ladder, view: View, as_of: int, parameters: Parameters, since: int | None = None) -> str:
-    """The condition of events that journeys are made of: planned, by an actor, in (since, as_of]."""
-    names = parameters.add(list(ladder.depths), "Array(String)")
-    until = parameters.add(as_of, "Int64")
-    after = "" if since is None else f" AND time > {parameters.add(since, 'Int64')}"
-    return f"{view.where} AND adjust = 0 AND name IN {names} AND actor_key != {_NOBODY} AND time <= {until}{after}"
 
 
 def found_sql(
@@ -41,6 +37,7 @@ def found_sql(
     *,
     begun_after: int | None = None,
     part: tuple[int, int] = ALL,
+    kept: KeptJourneys | None = None,
 ) -> str:
     """A SELECT of journeys as they stand at as_of, a row each; times are milliseconds, money micros.
 
@@ -49,26 +46,57 @@ def found_sql(
     end (-1: not yet); number, the place of its final in `ladder.depths`, from 1 (0: none yet); brought, 0 unless
     converted, NULL where no rate leads to the plan's currency.
 
-    With `begun_after` only those that began later. With `part` (i, n) those of the i-th of n sets of actors.
+    With `begun_after` only those that began later. With `part` (i, n) those of the i-th of n sets of actors. Those that
+    are `kept`, and stand as they did, are not walked again.
     """
     depths = range(ladder.final)
-    segments = _segments_sql(
-        _actors_sql(ladder, view, as_of, parameters, amounts, credit, begun_after=begun_after, part=part), ladder
-    )
-    first = "arrayFirst" if ladder.credit == "first" else "arrayLast"
-    begun = "" if begun_after is None else f"\n        WHERE begin > {parameters.add(begun_after, 'Int64')}"
     # At one instant the ladder comes first in its order: who is there as a deeper step is told by times alone. What
     # is off the ladder comes after it.
     reached = [
-        f"if(first_{depth} < 0{''.join(f' OR {_before(deeper, depth)}' for deeper in depths if deeper > depth)},"
-        f" toInt64(-1), first_{depth}) AS reached_{depth}"
+        f"if(firsts[{depth + 1}] < 0{''.join(f' OR {_before(deeper, depth)}' for deeper in depths if deeper > depth)},"
+        f" toInt64(-1), firsts[{depth + 1}]) AS reached_{depth}"
         for depth in depths
     ]
-    deepest = ", ".join(f"first_{depth} >= 0, {depth}" for depth in reversed(depths))
+    columns = "actor_key, begin, source, deepest, firsts, ended, end, number, brought"
+    found = f"""
+        SELECT {columns}
+        FROM ({walked_sql(ladder, view, as_of, parameters, amounts, credit, begun_after, part, kept)})"""
+    if kept is not None:
+        found += f"""
+        UNION ALL
+        SELECT {columns.replace("source", f"{credit.source} AS source")}
+        FROM {kept.table} WHERE {kept.standing(ladder, view, as_of, parameters, begun_after)} AND {_share(part)}"""
+    return f"""
+    SELECT actor_key, begin, source, deepest,
+        {_lines(reached)},
+        ended, end, number, brought
+    FROM ({found}
+    )"""
+
+
+def walked_sql(
+    ladder: Ladder,
+    view: View,
+    as_of: int,
+    parameters: Parameters,
+    amounts: Amounts,
+    credit: Credit,
+    begun_after: int | None,
+    part: tuple[int, int],
+    kept: KeptJourneys | None,
+) -> str:
+    """A SELECT of journeys that are walked, as in `found_sql`; in place of reached_0, reached_1, …: firsts, when each
+    depth first occurred, or -1."""
+    depths = range(ladder.final)
+    segments = _segments_sql(
+        _actors_sql(ladder, view, as_of, parameters, amounts, credit, begun_after, part, kept), ladder
+    )
+    first = "arrayFirst" if ladder.credit == "first" else "arrayLast"
+    begun = "" if begun_after is None else f"\n        WHERE begin > {parameters.add(begun_after, 'Int64')}"
+    deepest = ", ".join(f"firsts[{depth + 1}] >= 0, {depth}" for depth in reversed(depths))
     return f"""
     SELECT actor_key, begin, source,
-        toUInt16(multiIf({deepest}, {ladder.final})) AS deepest,
-        {_lines(reached)},
+        toUInt16(multiIf({deepest}, {ladder.final})) AS deepest, firsts,
         toUInt8(multiIf(NOT over, 0, bitAnd(final.6, {_RETRACTED}) != 0, 2, 1)) AS ended,
         if(over, {_time("moments[-1]")}, toInt64(-1)) AS end,
         if(over, final.5, 0) AS number,
@@ -80,20 +108,21 @@ def found_sql(
             {first}(source -> source != 0, run.2) AS source,
             arrayMap(moment -> toUInt16({_rank("moment")}), moments) AS ranks,
             ranks[-1] = {ladder.final} AS over,
-            {_lines([_first_at(ladder.rank(depth), depth) for depth in depths], 12)}
+            [{_lines([_first_at(ladder.rank(depth)) for depth in depths], 12)}] AS firsts
         FROM ({segments}) ARRAY JOIN runs AS run{begun}
     )"""
 
 
 def _before(deeper: int, depth: int) -> str:
     """Whether the first event of a deeper step comes before the first one of a depth that there is."""
-    return f"first_{deeper} >= 0 AND first_{deeper} {'<=' if depth == 0 else '<'} first_{depth}"
+    first, other = f"firsts[{deeper + 1}]", f"firsts[{depth + 1}]"
+    return f"{first} >= 0 AND {first} {'<=' if depth == 0 else '<'} {other}"
 
 
-def _first_at(rank: int, depth: int) -> str:
+def _first_at(rank: int) -> str:
     """When a run first had an event of this rank; -1 where it has none."""
     place = f"indexOf(ranks, toUInt16({rank}))"
-    return f"if({place} = 0, toInt64(-1), {_time(f'moments[{place}]')}) AS first_{depth}"
+    return f"if({place} = 0, toInt64(-1), {_time(f'moments[{place}]')})"
 
 
 def _segments_sql(actors: str, ladder: Ladder) -> str:
@@ -144,9 +173,9 @@ def _actors_sql(
     parameters: Parameters,
     amounts: Amounts,
     credit: Credit,
-    *,
     begun_after: int | None,
     part: tuple[int, int],
+    kept: KeptJourneys | None,
 ) -> str:
     """A row for each actor: `events`, its (moment, batch, n, source) in order, and `finals`, those that end journeys:
     (moment, batch, n, amount, place of the name, what is to be known).
@@ -156,10 +185,22 @@ def _actors_sql(
     names = list(ladder.depths)
     known = parameters.add(names, "Array(String)")
     ranks = parameters.add([ladder.rank(ladder.depths[name]) for name in names], "Array(UInt16)")
-    where = planned(ladder, view, as_of, parameters)
-    if part != ALL:
-        where += f" AND actor_key % {part[1]} = {part[0]}"
-    if begun_after is not None:
+    where = f"{planned(ladder, view, as_of, parameters)} AND {_share(part)}"
+    opened = ""
+    if kept is not None:
+        where += f" AND {kept.to_walk(parameters)}"
+        opened = f"""
+                        UNION ALL
+                        SELECT actor_key, toUInt64(0) AS batch, toUInt32(0) AS n, {_moment("first", "rank")} AS moment,
+                            if(first = begin, source, 0) AS source, rank,
+                            false AS told, toInt128(0) AS amount, toUInt32(0) AS number, toUInt8(0) AS status
+                        FROM (
+                            SELECT actor_key, begin, {credit.source} AS source, firsts, {_ranks(ladder)} AS ranks
+                            FROM {kept.table}
+                            WHERE {kept.going_on(ladder, view, as_of, parameters)} AND {_share(part)}
+                        ) ARRAY JOIN firsts AS first, ranks AS rank
+                        WHERE first >= 0"""
+    elif begun_after is not None:
         # Who did nothing since has begun nothing since.
         since = planned(ladder, view, as_of, parameters, begun_after)
         where += f" AND actor_key GLOBAL IN (SELECT actor_key FROM {view.table} WHERE {since} GROUP BY actor_key)"
@@ -175,7 +216,7 @@ def _actors_sql(
                             transform(name, {known}, {ranks}, toUInt16(0)) AS rank,
                             false AS told, toInt128(0) AS amount, toUInt32(0) AS number, toUInt8(0) AS status
                         FROM {view.table}
-                        WHERE {where}
+                        WHERE {where}{opened}
                         UNION ALL
                         SELECT actor_key, batch, n, {_moment("time", str(ladder.final))} AS moment, 0 AS source,
                             toUInt16({ladder.final}) AS rank, true AS told,
@@ -188,6 +229,14 @@ def _actors_sql(
                         ) AS ending {amounts.join}
                     )
                     GROUP BY actor_key"""
+
+
+def _share(part: tuple[int, int]) -> str:
+    return "1" if part == ALL else f"actor_key % {part[1]} = {part[0]}"
+
+
+def _ranks(ladder: Ladder) -> str:
+    return f"[{', '.join(f'toUInt16({ladder.rank(depth)})' for depth in range(ladder.final))}]"
 
 
 def _moment(time: str, rank: str) -> str:

@@ -9,8 +9,10 @@ import numpy as np
 from msgspec import Struct
 
 from kizashi_collector.analysis import Interval, Key, Ladder, LagGrid, RowCells
-from kizashi_collector.store._clickhouse._journeys._asking import AT_ONCE, Asking
+from kizashi_collector.store._clickhouse._journeys._asking import Asking
 from kizashi_collector.store._clickhouse._journeys._bins import MINUTE_MS, edges, lag_edge
+from kizashi_collector.store._clickhouse._journeys._found import AT_ONCE
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
 from kizashi_collector.store._clickhouse._sql import Ask, View
 from kizashi_schemas.plan import Plan
 
@@ -27,12 +29,13 @@ def row_cells(
     grid: LagGrid,
     adjusted: bool,
     at_once: int = AT_ONCE,
+    kept: KeptJourneys | None = None,
 ) -> RowCells:
     """As RowCells.of, of the journeys of a view as they stand at the interval's as_of, by fields of their source.
 
-    `adjusted` tells whether the view has any adjustment at all; `at_once` is that of Asking.
+    `adjusted` tells whether the view has any adjustment at all; `at_once` and `kept` are those of Asking.
     """
-    asking = Asking(ask, plan, ladder, view, interval.as_of, adjusted, at_once)
+    asking = Asking(ask, plan, ladder, view, interval.as_of, adjusted, at_once, kept)
     cells = _Cells()
     keys = asking.keys(fields, interval.start)
     for columns in asking.columns(fields, lambda found: _sql(found, ladder, interval, grid), interval.start):

@@ -1,4 +1,4 @@
-"""What of the log a ledger knows: which rows counted, and as of when; so that it can be said what is new since."""
+"""What was known of the log at a time: which rows counted, and as of when; so that it can be said what is new since."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ NOTHING = Seen(-1, 0, (), (), ())
 
 
 def changed(before: Seen, now: Seen, edge: int, table: str = "events") -> tuple[View, View]:
-    """What a ledger that knows what counted before looks at now: rows that count in one of the two alone, and rows
-    that count and whose time was still to come then, and no longer is.
+    """What is to be looked at by who knows what counted before: rows that count in one of the two alone, and rows that
+    count and whose time was still to come then, and no longer is.
 
     A row that stood may lose its standing: another collector had the event first.
     """

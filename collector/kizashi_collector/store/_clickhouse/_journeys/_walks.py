@@ -1,0 +1,218 @@
+"""Walks: the journeys of all actors up to some time, kept in a table, so that an answer walks only what came since.
+
+A walk is written under a number of its own, and counts once a row of `walks` says that it is done. Any collector may
+make one, from the last one and what has changed since. Old ones are said to be gone, and deleted a while later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kizashi_collector.analysis import Ladder
+from kizashi_collector.store._chunks import DIMENSIONS
+from kizashi_collector.store._clickhouse._amounts import Amounts
+from kizashi_collector.store._clickhouse._engine import DELETING_S, Engine
+from kizashi_collector.store._clickhouse._journeys._changes import changed_actors
+from kizashi_collector.store._clickhouse._journeys._credit import Credit
+from kizashi_collector.store._clickhouse._journeys._found import AT_ONCE, walked_sql
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
+from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._seen import Seen
+from kizashi_collector.store._clickhouse._settled import RowNumber, Settled
+from kizashi_collector.store._clickhouse._sql import Ask, Parameters
+from kizashi_collector.store._protocol import StoreError
+from kizashi_schemas.plan import Plan
+
+__all__ = ["LAG_MS", "Walks"]
+
+LAG_MS = 120_000
+"""So long ago is what is walked: what comes later than that is walked anew, so it should be little."""
+
+_MOST_ANEW = 20_000
+"""Where something has changed of more actors than these, all are walked."""
+
+_BUSY = "INTERVAL 20 MINUTE"
+"""So long somebody who began a walk is taken to be at it, and an old one is kept for those who still read it."""
+
+_DIMENSIONS = ", ".join(DIMENSIONS)
+_JOURNEY = f"actor_key, open, begin, sourced, {_DIMENSIONS}, firsts, deepest, ended, end, number, brought"
+_STEPS = """
+    SELECT generation, any(plan_id), max(step) AS last, anyIf(seen, step = 'done'), anyIf(edge, step = 'done'),
+        anyIf(until, step = 'done') AS done_until, max(said_at) > now64(3) - {busy} AS lately
+    FROM walks WHERE {where} GROUP BY generation
+"""
+
+
+class Walk(Struct, frozen=True):
+    """The journeys of events up to `until`, as they were `seen`; older events than those of `edge` were gone."""
+
+    generation: int
+    until: int
+    edge: int
+    seen: Seen
+
+
+class Walks:
+    """Makes walks, and finds what an answer can make of them. All methods raise StoreError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def kept(self, ask: Ask, settled: Settled, plan: Plan, ladder: Ladder, as_of: int) -> KeptJourneys | None:
+        """What the last walk of a plan by as_of tells of the rows that stand; None where that would be little."""
+        walk = self._last(ask, plan.learning_id, as_of)
+        if walk is None:
+            return None
+        anew = changed_actors(ask, walk.seen, Seen.of(settled, as_of), settled.edge, ladder, _MOST_ANEW)
+        if anew is not None and walk.edge < settled.edge:
+            gone = f"SELECT DISTINCT actor_key FROM journeys WHERE generation = {walk.generation} AND begin < "
+            (old,) = ask(f"{gone}{settled.edge} LIMIT {_MOST_ANEW + 1}", {})
+            anew |= set(old)
+        if anew is None or len(anew) > _MOST_ANEW:
+            return None
+        return KeptJourneys(walk.generation, walk.until, tuple(sorted(anew)))
+
+    def being_made(self, plan: Plan) -> bool:
+        """Whether somebody has begun a walk of a plan lately, and may still be at it."""
+        steps = self._engine.ask(_STEPS.format(busy=_BUSY, where="plan_id = {plan:String}"), {"plan": plan.learning_id})
+        return any(last == "begun" and lately for _, _, last, *_, lately in zip(*steps, strict=True))
+
+    def make(
+        self,
+        ask: Ask,
+        settled: Settled,
+        plan: Plan,
+        ladder: Ladder,
+        until: int,
+        generation: int,
+        *,
+        adjusted: bool,
+        at_once: int = AT_ONCE,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Walk the journeys of all that stands and happened by a time, under a number that nobody else has.
+
+        `adjusted` tells whether there is any adjustment at all; `at_once` that of Asking.
+        """
+        last = self._last(ask, plan.learning_id, until)
+        if last is not None and last.until == until:
+            return
+        self._say(generation, plan.learning_id, "begun")
+        done = False
+        try:
+            self._write(ask, settled, plan, ladder, until, generation, adjusted, at_once, check)
+            # Who was erased meanwhile may be in it.
+            ((erased,),) = ask("SELECT count() FROM erased", {})
+            if erased == settled.erased:
+                seen = msgspec.json.encode(Seen.of(settled, until)).decode()
+                self._say(generation, plan.learning_id, "done", until, settled.edge, seen)
+                done = True
+        finally:
+            if not done:
+                self._say(generation, plan.learning_id, "gone")
+        self._tidy(plan)
+
+    def forget(self, actor: str) -> None:
+        """Delete the journeys of an actor whose events are gone."""
+        of_actor = "actor_key = reinterpretAsUInt128(sipHash128({actor:String}))"
+        self._engine.delete("journeys", of_actor, {"actor": actor})
+
+    def forget_lost(self, rows: Collection[RowNumber]) -> None:
+        """Give up walks in which any of these rows stood: they lost to others since, and are about to be deleted."""
+        for plan_id, walk in self._done(self._engine.ask):
+            then = walk.seen.settled(walk.edge)
+            if any(then.stands(row) for row in rows):
+                self._say(walk.generation, plan_id, "gone")
+
+    def _last(self, ask: Ask, plan_id: str, as_of: int) -> Walk | None:
+        done = [walk for _, walk in self._done(ask, plan_id) if walk.until <= as_of]
+        return max(done, key=lambda walk: (walk.until, walk.generation), default=None)
+
+    def _done(self, ask: Ask, plan_id: str | None = None) -> list[tuple[str, Walk]]:
+        where = "1" if plan_id is None else "plan_id = {plan:String}"
+        steps = ask(_STEPS.format(busy=_BUSY, where=where), {} if plan_id is None else {"plan": plan_id})
+        return [
+            (plan, Walk(generation, until, edge, msgspec.json.decode(seen, type=Seen)))
+            for generation, plan, last, seen, edge, until, _ in zip(*steps, strict=True)
+            if last == "done"
+        ]
+
+    def _write(
+        self,
+        ask: Ask,
+        settled: Settled,
+        plan: Plan,
+        ladder: Ladder,
+        until: int,
+        generation: int,
+        adjusted: bool,
+        at_once: int,
+        check: Callable[[], None],
+    ) -> None:
+        view = settled.view()
+        kept = self.kept(ask, settled, plan, ladder, until)
+        clock = f"if(deepest < {ladder.final}, firsts[deepest + 1], begin)"
+        still = f"ended = 0 AND {clock} + {ladder.horizon_ms} >= {until}"
+        columns = _JOURNEY.replace("open", still)
+        written = 0
+
+        def write(select: str, parameters: Parameters) -> None:
+            nonlocal written
+            check()
+            into = f"INSERT INTO journeys (generation, {_JOURNEY}, query)"
+            self._engine.run(f"{into} {select}", parameters.values, seconds=DELETING_S)
+            ((queries,),) = ask(f"SELECT uniqExact(query) FROM journeys WHERE generation = {generation}", {})
+            if queries > written + 1:
+                # A client that lost the connection may send a statement again.
+                raise StoreError("journeys were written twice; they are walked again later")
+            written = queries
+
+        if kept is not None:
+            parameters = Parameters()
+            standing = kept.standing(ladder, view, until, parameters)
+            write(f"SELECT {generation}, {columns}, initialQueryID() FROM journeys WHERE {standing}", parameters)
+        parameters = Parameters()
+        where = planned(ladder, view, until, parameters, None if kept is None else kept.until)
+        ((events,),) = ask(f"SELECT count() FROM {view.table} WHERE {where}", parameters.values)
+        parts = max(1, -(-events // at_once))
+        for part in range(parts):
+            parameters = Parameters()
+            credit = Credit.of(DIMENSIONS, parameters)
+            amounts = Amounts.of(plan, view, until, parameters, adjusted=adjusted)
+            walked = walked_sql(ladder, view, until, parameters, amounts, credit, None, (part, parts), kept)
+            names = credit.names_sql(view, planned(ladder, view, until, parameters), kept, parameters, "open")
+            texts = ", ".join(f"k{place}" for place in range(len(DIMENSIONS)))
+            named = columns.replace("sourced", "source != 0").replace(_DIMENSIONS, texts)
+            write(
+                f"SELECT {generation}, {named}, initialQueryID() FROM ({walked}\n) AS walked "
+                f"GLOBAL ANY LEFT JOIN ({names}) AS named USING source",
+                parameters,
+            )
+
+    def _say(self, generation: int, plan_id: str, step: str, *done: Any) -> None:
+        row = [generation, plan_id, step, *done]
+        columns = ("generation", "plan_id", "step", "until", "edge", "seen")[: len(row)]
+        self._engine.insert("walks", columns, msgspec.json.encode(row))
+
+    def _tidy(self, plan: Plan) -> None:
+        """Say of old walks that they are gone, and delete what was gone long enough, or was never done."""
+        there = set(self._engine.ask("SELECT DISTINCT generation FROM journeys")[0])
+        steps = list(zip(*self._engine.ask(_STEPS.format(busy=_BUSY, where="1")), strict=True))
+        newest = {plan_id: generation for generation, plan_id, last, *_ in sorted(steps) if last == "done"}
+        for generation, plan_id, last, *_, lately in steps:
+            if lately:
+                continue
+            if last == "gone":
+                self._drop(generation, there)
+            elif last == "begun" or newest[plan_id] != generation or plan_id != plan.learning_id:
+                self._say(generation, plan_id, "gone")
+        for generation in there.difference(step[0] for step in steps):
+            self._drop(generation, there)
+
+    def _drop(self, generation: int, there: Collection[int]) -> None:
+        if generation in there:
+            self._engine.drop_partition("journeys", generation)
