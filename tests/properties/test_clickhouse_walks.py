@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from kizashi_collector.analysis import Interval, LagGrid
+from kizashi_collector.analysis import Interval, LagGrid, LoggedEvent
 from kizashi_collector.store import Candidate
 from kizashi_collector.store._clickhouse._journeys import Walks, learn, row_cells
 from kizashi_collector.store._clickhouse._settled import read_settled
 from kizashi_collector.store.clickhouse import ClickHouseLog
-from kizashi_schemas.plan import Plan
+from kizashi_schemas.plan import Plan, load_plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_clickhouse_journeys import plain
-from properties.test_journeys_against_oracle import NAMES, PLANS, ladder_of
+from properties.test_journeys_against_oracle import NAMES, PLANS, TEXT, ladder_of
 from stores import open_log
 
 _GROUPINGS: list[tuple[str, ...]] = [(), ("campaign", "device"), ("gclid",)]
+_PLANS = [
+    *PLANS[2:],
+    load_plan(TEXT.replace("6h", "2d")),
+    load_plan(TEXT.replace("6h", "30h").replace("last", "first")),
+]
+"""With horizons that are long enough for journeys to go on."""
 _SLOTS = st.integers(-1, 13)
 
 
@@ -40,7 +46,7 @@ class Shop:
         self.ids = count()
         self.used = 0
 
-    async def store(self, events: list[Any]) -> None:
+    async def store(self, events: list[LoggedEvent]) -> None:
         batch = [
             Candidate(event=event, refusal=None, id=event.id, body=b"{}", received_at=event.received_at)
             for event in (msgspec.structs.replace(event, id=f"{next(self.ids):05}") for event in events)
@@ -81,22 +87,31 @@ class Shop:
 
 @st.composite
 def _steps(draw: DrawFn) -> list[tuple[str, Any]]:
-    log = draw(event_logs(names=NAMES, min_size=12, max_size=36, crowd=24, actors="iijk"))
-    cuts = sorted(draw(st.lists(st.integers(0, len(log)), min_size=2, max_size=4)))
+    """Events in the order of time, but for some that come later; and walks that go on with time."""
+    log = draw(event_logs(names=NAMES, min_size=25, max_size=60, crowd=24, actors="ijklmnop"))
+    late = draw(st.lists(st.integers(0, len(log) - 1), min_size=1, max_size=4))
+    slots = sorted({0, *draw(st.lists(st.integers(1, 11), min_size=3, max_size=5)), 12})
     steps: list[tuple[str, Any]] = []
-    for start, end in zip([0, *cuts], [*cuts, len(log)], strict=True):
-        steps.append(("store", log[start:end]))
-        # Walks go on with time; what is stored later may be of any time.
-        steps.append(("walk", draw(_SLOTS)))
+    for start, end in pairwise(slots):
+        then = [event for at, event in enumerate(log) if start <= _slot(event) < end and at not in late]
+        steps.append(("store", then))
+        if draw(st.integers(0, 3)) > 0:
+            steps.append(("walk", end - draw(st.integers(0, 2))))
+        if end == slots[-2]:
+            steps.append(("store", [log[at] for at in sorted({*late})]))
         steps += draw(st.lists(st.sampled_from([("erase", "i"), ("retain", 2), ("retain", 5)]), max_size=1))
     return steps
 
 
-_QUESTIONS = st.lists(st.tuples(_SLOTS, _SLOTS, _SLOTS), min_size=15, max_size=15)
+def _slot(event: LoggedEvent) -> int:
+    return max(0, (event.time - ORIGIN_MS) // GRID_MS)
 
 
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(plan=st.sampled_from(PLANS), steps=_steps(), questions=_QUESTIONS)
+_QUESTIONS = st.lists(st.tuples(_SLOTS, _SLOTS, st.sampled_from([9, 12, 13])), min_size=20, max_size=20)
+
+
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(plan=st.sampled_from(_PLANS), steps=_steps(), questions=_QUESTIONS)
 def test_what_is_kept_and_walked_on_equals_what_is_walked_anew(
     plan: Plan, steps: list[tuple[str, Any]], questions: list[tuple[int, int, int]]
 ) -> None:
