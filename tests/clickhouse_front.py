@@ -52,10 +52,8 @@ class _Front:
     def __init__(self, folder: Path, password: str) -> None:
         connect: Any = chdb.connect
         self._connection = connect(str(folder))
-        self._thread = ThreadPoolExecutor(1)
-        self._set: dict[str, str] = {}
-        self._password = password
-        self._fault = Fault()
+        self._thread, self._set = ThreadPoolExecutor(1), dict[str, str]()
+        self._password, self._fault = password, Fault()
         self._changed = asyncio.Event()
 
     async def fault(self, request: web.Request) -> web.Response:
@@ -72,14 +70,16 @@ class _Front:
         fields: dict[str, Any] = dict(request.query)
         fields |= await request.post()  # a form, or nothing
         body = b"" if "query" in fields and request.content_type.startswith("multipart/") else await request.read()
-        if request.headers.get("Content-Encoding") == "lz4":  # aiohttp knows the others
-            body = decompress_response(body, "lz4")
+        body = decompress_response(body, "lz4") if request.headers.get("Content-Encoding") == "lz4" else body
+        too_long = max(map(len, fields.values()), default=0) > 2**17  # http_max_field_value_size
         sql = b"\n".join(part for part in (fields.pop("query", "").encode(), body) if part)
         if waits := self._fault.hang or self._has(sql, self._fault.park):
             await self._changed.wait()
         await asyncio.sleep(0 if waits else self._fault.delay)
         try:
             self._admit(request, fields)
+            if too_long:
+                raise _RefusedError("Code: 1000. DB::Exception: HTML Form Exception: Field value too long. (POCO)")
             if self._fault.refuse_writes and sql.lstrip()[:6].upper() == b"INSERT":
                 name = self._fault.refuse_writes
                 raise _RefusedError(f"Code: {_CODES[name]}. DB::Exception: as the test wants it. ({name})")
@@ -134,7 +134,7 @@ async def _serve(folder: Path, port: int, password: str) -> None:
     front = _Front(folder, password)
     app = web.Application(client_max_size=2**28)
     app.add_routes([web.get("/ping", front.ping), web.post("/__fault", front.fault)])
-    app.add_routes([web.get("/", front.statement), web.post("/", front.statement)])
+    app.add_routes([web.route("*", "/", front.statement)])
     runner = web.AppRunner(app, max_line_size=2**20)  # as the server has it
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

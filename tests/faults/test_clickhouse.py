@@ -11,6 +11,7 @@ import pytest
 
 from faults.clickhouse import Front, Store
 from faults.serving import Client, Serving, refused
+from kizashi_collector.store._clickhouse._settled import COLLECTORS, EPOCH_MS
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +160,34 @@ def test_no_server_ends_the_start(tmp_path: Path) -> None:
     said = refused(tmp_path / "data", "--store", "clickhouse://127.0.0.1:9/kizashi")
     assert "is the server up" in said
     assert said.count("\n") == 1, said
+
+
+def test_the_batches_of_twenty_collectors_are_not_too_much_for_a_question(
+    front: Front, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # Some 1,400 for each collector are younger than what a seal speaks of.
+    store = front.store("crowd")
+    folder = tmp_path_factory.mktemp("crowd")
+    plan = folder / "plan.toml"
+    plan.write_text('currency = "JPY"\n[events.mv_view]\n[events.sale]\nfinal = true\nvalue = "event"\n')
+    with Serving(folder, folder / "log", "--store", store.address, "--plan", str(plan)) as one:
+        client = Client()
+        client.send(one, client.batch(3))
+        with store.engine() as engine:
+            engine.run(
+                f"INSERT INTO batches (batch, events) SELECT {_NOW} * {COLLECTORS} + number, 1 FROM numbers(28000)"
+            )
+        client.send(one, client.batch(3))
+        client.check(one)
+        retraction = {**client.batch(1)[0], "name": "sale", "order": "A-1", "adjust": "retract"}
+        assert (
+            one.ask("POST", "/v1/events", msgspec.json.encode({"events": [retraction]}), key="w-secret").status == 200
+        )
+        for path in ("/v1/summary?window=1d&by=campaign", "/v1/values", "/v1/increments", "/v1/events"):
+            assert one.ask("GET", path).status == 200, path
+        steps = msgspec.json.encode({"steps": ["mv_view", "sale"], "window": "1d", "conversion_window": "1h"})
+        assert one.ask("POST", "/v1/funnels", steps).status == 200
+        assert one.unready is None
+
+
+_NOW = f"(toUnixTimestamp64Milli(now64(3)) - {EPOCH_MS})"

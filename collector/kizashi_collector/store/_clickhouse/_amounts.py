@@ -103,7 +103,7 @@ def _adjustments(view: View, as_of: int, parameters: Parameters) -> str:
     """Joins each event with what is known of adjustments of it at as_of."""
     until = parameters.add(as_of, "Int64")
     return f"""
-        LEFT ANY JOIN (
+        GLOBAL ANY LEFT JOIN (
             SELECT order_key AS adjusted_key,
                 max(taken_back) AS retracted,
                 argMaxIf((restated, in_currency), latest, latest.2 != '') AS last,

@@ -122,7 +122,13 @@ class Appender:
             self._wary = _WARY_FOR
         # Those that were there, and those that were not written, of which nothing is known yet.
         new = judged.accepted.only([n not in there for n in range(len(judged.accepted))])
-        ids, orders = set(new.id), set(orders_of([new]))
+        ids = set(new.id)
+        # Of its original an adjustment says nothing.
+        orders = {
+            (name, order)
+            for name, order, adjust in zip(new.name, new.order, new.adjust, strict=True)
+            if adjust is None and order is not None
+        }
         return self._looked_up(
             parts,
             settled,

@@ -14,6 +14,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from kizashi_collector.store._clickhouse._address import Address
+from kizashi_collector.store._clickhouse._fields import lists_apart
 from kizashi_collector.store._clickhouse._layout import Layout
 from kizashi_collector.store._clickhouse._trouble import trouble
 from kizashi_collector.store._protocol import StoreError
@@ -109,7 +110,7 @@ class Engine:
         query_id: str | None = None,
     ) -> Columns:
         """The columns of a query's result. `seconds` is the time that it may take."""
-        given = dict(parameters or {})
+        sql, given = lists_apart(sql, parameters or {})
         with self._told("cannot read"):
             result = self._client.query(
                 sql,
@@ -140,9 +141,10 @@ class Engine:
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = _WRITE_S) -> None:
         """Carry out a statement without a result, which may take so many seconds."""
+        sql, given = lists_apart(sql, parameters or {})
         with self._told("cannot write"):
             client = self._client if seconds <= _WRITE_S else self._patient(seconds)
-            client.command(sql, parameters=dict(parameters or {}), settings=self._limits(seconds, None))
+            client.command(sql, parameters=given, settings=self._limits(seconds, None))
 
     def delete(self, table: str, where: str, parameters: Mapping[str, Any]) -> None:
         """Delete rows on all shards, from the disks too; return when that is done, within DELETING_S."""

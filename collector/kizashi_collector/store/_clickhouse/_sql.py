@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kizashi_collector.store._clickhouse._fields import in_fields
-
 __all__ = ["Ask", "Parameters", "View"]
 
 Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
@@ -20,13 +18,7 @@ class Parameters:
         self.values: dict[str, Any] = {}
 
     def add(self, value: Any, kind: str) -> str:
-        """Keep a value of a ClickHouse type, such as `String` or `Array(Int64)`, in as many fields as it takes."""
-        parts = list(in_fields(value)) if isinstance(value, list) else []
-        if len(parts) > 1:
-            return f"arrayConcat({', '.join(self._placed(part, kind) for part in parts)})"
-        return self._placed(value, kind)
-
-    def _placed(self, value: Any, kind: str) -> str:
+        """Keep a value of a ClickHouse type, such as `String` or `Array(Int64)`."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{kind}}}"

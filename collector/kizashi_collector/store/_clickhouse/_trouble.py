@@ -10,7 +10,9 @@ __all__ = ["code_of", "trouble"]
 
 _TOO_SLOW = {159, 160}
 _ENDED = {394}
-_BUSY = {202, 252, 439}
+_BUSY = {202, 252, 286, 289, 439}
+"""286 and 289: another insert waits for its quorum, or this replica has not yet what a quorum has."""
+
 _REMEDIES = {
     60: "a table is missing: start a collector, which makes it, or restore the database",
     81: "the database is missing and cannot be made: create it, or let the user create databases",
