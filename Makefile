@@ -8,13 +8,13 @@ ENGINES := .engines
 ENGINES_INSTALLED := $(ENGINES)/.installed
 FUZZ := .fuzz
 FUZZ_INSTALLED := $(FUZZ)/.installed
-SIDE_BY_SIDE := $(addprefix tests/,collector contract crash faults fuzz house properties schemas)
+SIDE_BY_SIDE := $(addprefix tests/,collector conformance container contract crash examples faults frameworks fuzz house properties schemas)
 KILLS ?= 1000
 POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-ingest bench-query bench-sdk backtest calibrate conformance crash powerloss faults fuzz overload docs \
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk backtest calibrate conformance crash powerloss faults fuzz overload docs \
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
@@ -24,7 +24,7 @@ serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
 	$(BIN)/kizashi serve --data data --plan examples/plan.toml
 
 test: $(INSTALLED)  ## all tests; those of the SDK measure time, and have the machine to themselves
-	$(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -n 4 $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 lint: $(INSTALLED)  ## formatting, lint and types
@@ -41,6 +41,9 @@ bench-ingest: bench  ## the same, then with ten million events stored: rate, siz
 
 bench-query: $(ENGINES_INSTALLED)  ## what answers cost with ten million events stored, beside chdb and DuckDB in the same run
 	PYTHONPATH=tests $(ENGINES)/bin/python -m bench.query
+
+bench-clickhouse: $(INSTALLED)  ## the store in ClickHouse at ten and a hundred million events: some 40 minutes and 10 GB of disk
+	PYTHONPATH=tests $(BIN)/python -m bench.clickhouse
 
 bench-sdk: $(PEERS_INSTALLED)  ## what a tracked event costs, beside five other SDKs in the same run
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from live_collector import LiveCollector, live_collector
+from stores import drop_databases
 
 # A machine that stalls for a second says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def no_database_is_left() -> Iterator[None]:
+    """What a test kept in ClickHouse goes with it: hundreds of tables are a load on everything after them."""
+    yield
+    drop_databases()
 
 
 @pytest.fixture

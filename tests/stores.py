@@ -1,22 +1,25 @@
 """Both stores, for tests that hold for either: SQLite in a folder, ClickHouse in a database of its own.
 
 With KIZASHI_TEST_CLICKHOUSE=clickhouse://user:password@host:8123/ the server there is used, and else the engine in this
-process.
+process. After each test the databases that it made are dropped (see conftest.py).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from clickhouse_engine import folder
 from kizashi_collector.store import Answers, CommitReport, InThread, Log, LogAnswers, SqliteLog
+from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store.clickhouse import Address, ClickHouseAnswers, ClickHouseLog
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "StoreKind",
     "address_of",
     "bring_up_to_date",
+    "drop_databases",
     "each_store",
     "let_no_time",
     "open_answers",
@@ -47,12 +51,28 @@ _DATABASES: dict[Path, str] = {}
 
 
 def address_of(place: Path) -> Address:
-    """Where the store of a folder is; the same each time."""
+    """Where the store of a folder is; the same each time, until databases are dropped."""
     database = _DATABASES.setdefault(place, f"test_{uuid4().hex}")
     if not _SERVER:
         return Address.of(f"chdb://{folder()}?database={database}")
     parts = urlsplit(_SERVER)
     return Address.of(urlunsplit(parts._replace(path=f"/{database}")))
+
+
+def drop_databases() -> None:
+    """Drop all databases that were made since the last time. Nobody may need them any more."""
+    while _DATABASES:
+        address = address_of(next(iter(_DATABASES)))
+        on_cluster = f" ON CLUSTER `{address.cluster}`" if address.cluster else ""
+        _beside(msgspec.structs.replace(address, database="default")).run(
+            f"DROP DATABASE IF EXISTS {address.database}{on_cluster} SYNC"
+        )
+        del _DATABASES[next(iter(_DATABASES))]
+
+
+@cache
+def _beside(address: Address) -> Engine:
+    return Engine(address)
 
 
 def open_log(
@@ -61,7 +81,10 @@ def open_log(
     """Open the log of a folder."""
     if kind == "sqlite":
         return SqliteLog(place, on_commit=on_commit)
-    return ClickHouseLog(address_of(place), pause_seconds=0, on_commit=on_commit)
+    log = ClickHouseLog(address_of(place), pause_seconds=0, on_commit=on_commit)
+    # For so few rows, to compile what a question computes takes longer than to answer it.
+    log.engine._client.set_client_setting("compile_expressions", 0)
+    return log
 
 
 def open_answers(log: SqliteLog | ClickHouseLog, now: Callable[[], int]) -> Answers:

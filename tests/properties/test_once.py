@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import Candidate, EventColumns, Outcome, Refusal
-from stores import StoreKind, open_log
+from stores import StoreKind, drop_databases, open_log
 
 events = st.builds(
     LoggedEvent,
@@ -114,6 +114,7 @@ def test_verdicts_and_log_are_those_of_the_plain_rules_across_a_restart(kind: St
         model = Model()
         expected = [[model.judge(candidate) for candidate in batch] for batch in batches]
         outcomes, kept = asyncio.run(through_the_log(kind, batches))
+        drop_databases()
         assert [[(outcome.verdict, outcome.code) for outcome in batch] for batch in outcomes] == expected
         assert kept == model.kept
 

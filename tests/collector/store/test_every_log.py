@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import Candidate, CommitReport, Erased, Refusal, SqliteLog
+from kizashi_collector.store._clickhouse._settled import read_settled
 from kizashi_collector.store.clickhouse import ClickHouseLog
 from stores import CHOSEN, each_store, open_log
 
@@ -37,6 +40,15 @@ async def append(log: AnyLog, *candidates: Candidate) -> list[Verdict]:
 
 async def ids(log: AnyLog) -> list[str]:
     return [event.id for event in (await log.newest(1_000))[::-1]]
+
+
+async def adjustments(log: AnyLog) -> int:
+    """How many adjustments are in force."""
+    if isinstance(log, ClickHouseLog):
+        view = read_settled(log.engine).view()
+        return int(log.engine.ask(f"SELECT count() FROM {view.table} WHERE {view.where} AND adjust != 0")[0][0])
+    with closing(sqlite3.connect(log.path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM adjustments").fetchone()[0])
 
 
 @pytest.fixture
@@ -103,6 +115,13 @@ async def test_an_event_that_comes_again_with_a_restatement_of_it_is_the_same_an
     assert await append(log, logged("new"), restated, sale, wrong) == [NEW, AGAIN, AGAIN, ("rejected", "bad_currency")]
 
 
+async def test_an_order_that_comes_again_with_an_adjustment_of_it_is_a_duplicate(log: AnyLog) -> None:
+    await append(log, logged("sale", order="x"))
+    back = logged("back", order="x", adjust="retract", actor=None)
+    assert await append(log, logged("again", order="x"), back) == [("duplicate", "order"), NEW]
+    assert await ids(log) == ["sale", "back"]
+
+
 async def test_what_was_erased_does_not_come_back_and_a_new_event_is_a_new_person(log: AnyLog) -> None:
     mine = [logged(f"m{n}", actor="me", order=f"o{n}") for n in range(3)]
     taken_back = logged("back", adjust="retract", order="o1", actor=None)
@@ -116,6 +135,33 @@ async def test_what_was_erased_does_not_come_back_and_a_new_event_is_a_new_perso
     assert (await log.rejected(10))[0] == []
     assert await log.erase("me") == Erased(1, 0)
     assert await log.erase("nobody") == Erased(0, 0)
+
+
+async def test_adjustments_of_another_month_are_erased_with_their_original(log: AnyLog) -> None:
+    month = 31 * 86_400_000
+    await append(log, logged("mine", actor="me", order="x", time=6 * month))
+    for at in range(6):
+        await append(log, logged(f"r{at}", order="x", time=(2 * at + 1) * month, adjust="retract", actor=None))
+    assert await log.erase("me") == Erased(7, 0)
+    assert await ids(log) == []
+    assert await append(log, logged("mine", actor="me", order="x")) == [ERASED]
+
+
+async def test_who_is_erased_takes_nothing_along_of_an_order_that_is_anothers(log: AnyLog) -> None:
+    await append(log, logged("sale", order="x"), logged("back", order="x", adjust="retract", actor=None))
+    assert await append(log, logged("mine", actor="me", order="x")) == [("duplicate", "order")]
+    assert await log.erase("me") == Erased(0, 0)
+    assert await ids(log) == ["sale", "back"]
+
+
+async def test_an_order_that_came_twice_keeps_no_adjustment_when_its_original_goes(log: AnyLog) -> None:
+    sale = logged("sale", order="x", time=1)
+    await append(log, sale, logged("back", order="x", time=1, adjust="retract", actor=None))
+    assert await append(log, logged("again", order="x")) == [("duplicate", "order")]
+    await log.retain(5)
+    # Nothing is left that would take this one back.
+    assert await append(log, logged("new", order="x")) == [NEW]
+    assert await adjustments(log) == 0
 
 
 async def test_the_order_of_what_went_is_free_and_the_orders_of_the_rest_are_not(log: AnyLog) -> None:
@@ -135,6 +181,30 @@ async def test_an_old_adjustment_is_in_the_log_no_more_though_it_stays_in_force(
     )
     await log.retain(5)
     assert await ids(log) == ["of sale"]
+
+
+async def test_what_comes_after_retention_counts_however_old_it_is(log: AnyLog) -> None:
+    await append(log, logged("a", time=1, order="x"), logged("b", time=9))
+    assert await log.retain(8) == 1
+    old = logged("c", time=2, order="x"), logged("back", time=3, order="x", adjust="retract", actor=None)
+    assert await append(log, *old) == [NEW, NEW]
+    assert await append(log, logged("a", time=1)) == [NEW]
+    assert await ids(log) == ["b", "c", "back", "a"]
+    # A shorter reach does not bring anything back, and goes as far as it says.
+    assert await log.retain(2) == 1
+    assert await ids(log) == ["b", "c", "back"]
+    assert await append(log, logged("d", time=1)) == [NEW]
+    assert await log.retain(8) == 3
+    assert await ids(log) == ["b"]
+    assert await log.retain(8) == 0
+
+
+async def test_an_adjustment_that_went_from_the_log_is_new_when_it_comes_again(log: AnyLog) -> None:
+    taken_back = logged("back", adjust="retract", order="x", time=1, actor=None)
+    await append(log, logged("sale", order="x"), taken_back)
+    assert await log.retain(5) == 1
+    assert await append(log, taken_back, taken_back) == [NEW, AGAIN]
+    assert await ids(log) == ["sale", "back"]
 
 
 async def test_rejected_events_expire_by_their_receipt(log: AnyLog) -> None:

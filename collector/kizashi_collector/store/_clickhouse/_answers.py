@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from kizashi_collector.analysis import Interval, Ladder, Review
 from kizashi_collector.store._clickhouse._increments import Increments
-from kizashi_collector.store._clickhouse._journeys import LAG_MS
+from kizashi_collector.store._clickhouse._journeys import LAG_MS, Walks
 from kizashi_collector.store._clickhouse._log import ClickHouseLog
 from kizashi_collector.store._clickhouse._question import Question
 from kizashi_collector.store._clickhouse._refreshed import Refreshed
@@ -42,6 +42,7 @@ class ClickHouseAnswers:
         self._refreshes = refresh_seconds > 0
         self._summaries = Refreshed[SummaryReport](refresh_seconds)
         self._funnels = Refreshed[FunnelReport](refresh_seconds)
+        self._walks = Walks(log.engine)
         self._increments = Increments(log.engine, log.kept, log.query_seconds, log.run)
         self._complete_until: int | None = None
         self._learned_until: int | None = None
@@ -135,6 +136,8 @@ class ClickHouseAnswers:
         boundary = now // _HOUR_MS * _HOUR_MS
         stored = await self._log.run(lambda: self._log.kept.fit_at(plan.learning_id, now))
         if stored is None or stored.boundary < boundary:
+            if await self._log.run(lambda: self._walks.being_made(plan)):
+                return  # by another collector, or one that died of it; it is looked at again
             number = self._log.next_number()
             await self._ask(lambda snapshot: snapshot.walk(plan, ladder, now - LAG_MS, number), _LEARNING_S)
             fit = await self._ask(lambda snapshot: snapshot.learn(plan, ladder, now), _LEARNING_S)

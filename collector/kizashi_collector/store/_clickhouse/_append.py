@@ -21,11 +21,11 @@ __all__ = ["Appender"]
 
 # Rows of others with the same id, or the same name and order, as a row of this batch; settled or not.
 _RIVALS = """
-    SELECT own.n, own.received_at, other.batch, other.n, other.received_at, other.time, other.adjusts
+    SELECT own.n, own.received_at, other.batch, other.n, other.received_at, other.time
     FROM ids AS other INNER JOIN (SELECT key, n, received_at FROM ids WHERE batch = {batch:UInt64}) AS own USING (key)
     WHERE key IN (SELECT key FROM ids WHERE batch = {batch:UInt64}) AND other.batch != {batch:UInt64}
     UNION ALL
-    SELECT own.n, own.received_at, other.batch, other.n, other.received_at, other.time, false
+    SELECT own.n, own.received_at, other.batch, other.n, other.received_at, other.time
     FROM orders AS other
         INNER JOIN (SELECT order_key, n, received_at FROM orders WHERE batch = {batch:UInt64}) AS own USING (order_key)
     WHERE order_key IN (SELECT order_key FROM orders WHERE batch = {batch:UInt64}) AND other.batch != {batch:UInt64}
@@ -44,7 +44,6 @@ class _Rival(Struct, frozen=True, array_like=True):
     other_n: int
     other_received_at: int
     time: int
-    adjusts: bool
 
     def loss(self, own: int) -> bytes:
         """Which of the two loses to the other, the own batch being given: the later by (received_at, collector)."""
@@ -110,11 +109,7 @@ class Appender:
             return self._looked_up(parts, settled, ids_of(parts), orders_of(parts))
         batch = self.next_batch()
         rivals = self._write(judged.accepted, batch)
-        there = {
-            rival.n
-            for rival in rivals
-            if stands(settled, (rival.batch, rival.other_n), rival.time, adjusts=rival.adjusts)
-        }
+        there = {rival.n for rival in rivals if stands(settled, (rival.batch, rival.other_n), rival.time)}
         if not there:
             self._settle(batch, judged.accepted, rivals, empty=not parts)
             return judged

@@ -18,7 +18,7 @@ def complete_until(ask: Ask, view: View, as_of: int) -> int | None:
 
     Both percentiles are taken of counts by value: lags and gaps repeat, whatever the number of events.
     """
-    received = f"{view.where} AND time >= {view.edge} AND NOT imported AND received_at <= {{as_of:Int64}}"
+    received = f"{view.where} AND {view.logged} AND NOT imported AND received_at <= {{as_of:Int64}}"
     lately = f"{received} AND received_at > {{since:Int64}}"
     sql = f"""
         WITH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -51,48 +51,56 @@ class Deleter:
         """
         with self._lock:
             settled = read_settled(self._engine)
-            if before <= settled.edge:
-                return 0
             view = settled.view()
-            (gone,) = self._engine.ask(
-                f"SELECT count() FROM {view.table} WHERE {view.where} AND adjust = 0 AND time < {{before:Int64}}",
+            ((events,),) = self._engine.ask(
+                f"SELECT count() FROM {view.table} WHERE {view.where} AND {view.logged} AND time < {{before:Int64}}",
                 {"before": before},
             )
+            if before <= settled.edge and not events:
+                return 0
+            # What comes from now on is new, though it may be as old.
+            upto = max((settled.sealed, *settled.batches))
             # Journeys that began before it stay as feeds were told of them.
-            self._ledger.change(lambda: self._seal(settled.sealed, settled.dead, before))
-            self._delete("orders", "time < {before:Int64}", before=before)
-            self._delete("ids", "time < {before:Int64} AND NOT adjusts", before=before)
-            self._delete("events", "adjust = 0 AND time < {before:Int64}", before=before)
-            # An adjustment stays in force as long as its original is stored.
-            lapsed = "adjust != 0 AND time < {before:Int64} AND order_key NOT IN (SELECT order_key FROM orders)"
-            ((adjustments,),) = self._engine.ask(
-                f"SELECT count() FROM {view.table} WHERE {view.where} AND {lapsed}", {"before": before}
+            self._ledger.change(
+                lambda: self._engine.insert("edges", ("before", "upto"), msgspec.json.encode([before, upto]))
             )
-            self._delete("ids", f"(batch, n) IN (SELECT batch, n FROM events WHERE {lapsed})", before=before)
-            self._delete("events", lapsed, before=before)
+            old = "time < {before:Int64} AND batch <= {upto:UInt64}"
+            for table in ("orders", "ids"):
+                self._delete(table, old, before=before, upto=upto)
+            self._delete("events", f"adjust = 0 AND {old}", before=before, upto=upto)
+            # An adjustment stays in force as long as its original is stored.
+            stored = f"SELECT order_key FROM orders WHERE {read_settled(self._engine).standing()}"
+            lapsed = f"adjust != 0 AND {old} AND order_key NOT IN ({stored})"
+            self._delete("events", lapsed, before=before, upto=upto)
             self._delete("rejected", "NOT gone AND received_at < {before:Int64}", before=before)
             self._ledger.forget_gone(before)
-            return int(gone[0]) + int(adjustments)
+            return int(events)
 
     def erase(self, actor: str) -> Erased:
         """Erase all that is stored of an actor; see Log.erase."""
         with self._lock:
             settled = read_settled(self._engine)
             view, now = settled.view(), settled.now
-            of_actor = (
-                "(actor = {actor:String} OR (adjust != 0 AND order_key IN "
-                "(SELECT order_key FROM events WHERE actor = {actor:String} AND order_key != 0 AND adjust = 0)))"
+            # An order may be another one's: then what was written of it under this name never counted.
+            orders = (
+                f"SELECT order_key FROM {view.table} "
+                f"WHERE {view.where} AND actor = {{actor:String}} AND order_key != 0 AND adjust = 0"
             )
-            counted = f"SELECT count() FROM {view.table} WHERE {view.where} AND time >= {view.edge} AND {of_actor}"
+            adjustments = f"adjust != 0 AND order_key IN ({orders})"
+            of_actor = f"(actor = {{actor:String}} OR ({adjustments}))"
+            counted = f"SELECT count() FROM {view.table} WHERE {view.where} AND {view.logged} AND {of_actor}"
             (events,) = self._engine.ask(counted, {"actor": actor})
             rejected = "NOT gone AND JSONExtractString(body, 'actor') = {actor:String}"
             (refused,) = self._engine.ask(f"SELECT count() FROM rejected FINAL WHERE {rejected}", {"actor": actor})
             # First of all what keeps them from coming back.
-            (ids,) = self._engine.ask(f"SELECT DISTINCT id FROM events WHERE {of_actor}", {"actor": actor})
+            known = f"SELECT DISTINCT id FROM events WHERE {view.logged} AND {of_actor}"
+            (ids,) = self._engine.ask(known, {"actor": actor})
             self.bury(ids, now)
             for table in ("ids", "orders"):
                 self._delete(table, f"(batch, n) IN (SELECT batch, n FROM events WHERE {of_actor})", actor=actor)
-            self._delete("events", of_actor, actor=actor)
+            # Parts are written anew one after the other: orders must be there until the last is.
+            for rows in (adjustments, "actor = {actor:String}"):
+                self._delete("events", rows, actor=actor)
             self._delete("rejected", "JSONExtractString(body, 'actor') = {actor:String}", actor=actor)
             self._ledger.forget(actor)
             self._walks.forget(actor)
@@ -121,20 +129,15 @@ class Deleter:
             young = upto - _NAMED_MS * COLLECTORS
             dead = there | {batch for batch in settled.dead if batch in named or batch > young}
             dead |= {batch for batch in named if settled.sealed < batch <= upto and batch not in settled.batches}
-            self._seal(upto, dead, settled.edge)
+            self._engine.insert("seals", ("upto", "dead"), msgspec.json.encode([upto, sorted(dead)]))
             for some in in_fields(sorted(there)):
                 self._delete_rows(_OF_BATCHES, batches=some)
             self._settle_losers(settled, upto)
             # Of batches up to the seal before this one nobody has to be told any more, nor of older seals: not even one
             # who reads slowly.
             self._delete("batches", "batch <= {upto:UInt64}", upto=min(settled.sealed, young))
-            # One that came meanwhile may say that more is gone.
-            old = "upto < {upto:UInt64} AND edge <= {edge:Int64}"
-            self._delete("seals", old, upto=settled.sealed, edge=settled.edge)
+            self._delete("seals", "upto < {upto:UInt64}", upto=settled.sealed)
             self._trim_rejected()
-
-    def _seal(self, upto: int, dead: Collection[int], edge: int) -> None:
-        self._engine.insert("seals", ("upto", "dead", "edge"), msgspec.json.encode([upto, sorted(dead), edge]))
 
     def _settle_losers(self, settled: Settled, upto: int) -> None:
         """Delete the rows that lost to others for good, and then the records of that."""

@@ -20,7 +20,7 @@ __all__ = ["Buried", "KnownRows", "Parts", "stands"]
 Parts = Sequence[EventColumns | Candidate]
 
 _IDS = f"""
-    SELECT key, batch, n, time, adjusts, carried, currency, currency_defaulted FROM ids
+    SELECT key, batch, n, time, carried, currency, currency_defaulted FROM ids
     WHERE key IN (SELECT {KEY} FROM (SELECT arrayJoin({{ids:Array(String)}}) AS id))
 """
 _WHOSE = f"SELECT id, {KEY} FROM (SELECT arrayJoin({{ids:Array(String)}}) AS id)"
@@ -91,8 +91,8 @@ class KnownRows:
         if not ids:
             return {}
         found: dict[int, tuple[int, str, bool]] = {}
-        for key, batch, n, time, adjusts, *carried in self._asked(_IDS, "ids", ids):
-            if stands(self._settled, (batch, n), time, adjusts=adjusts):
+        for key, batch, n, time, *carried in self._asked(_IDS, "ids", ids):
+            if stands(self._settled, (batch, n), time):
                 found[key] = (carried[0], carried[1], carried[2])
         if not found:
             return {}
@@ -116,9 +116,9 @@ class KnownRows:
             yield from zip(*self._engine.ask(sql, {name: some}), strict=True)
 
 
-def stands(settled: Settled, row: RowNumber, time: int, *, adjusts: bool = False) -> bool:
-    """Whether a row counts; retention leaves adjustments as long as their originals are there."""
-    return (adjusts or time >= settled.edge) and settled.stands(row)
+def stands(settled: Settled, row: RowNumber, time: int) -> bool:
+    """Whether a row stands and is in the log; no id is known of an adjustment that is in force alone."""
+    return not settled.gone(row[0], time) and settled.stands(row)
 
 
 def _events(parts: Parts) -> Iterator[LoggedEvent]:

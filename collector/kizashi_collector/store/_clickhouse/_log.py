@@ -158,7 +158,7 @@ class ClickHouseLog:
         view = read_settled(self.engine).view()
         # Batches come in the order of their numbers: the last ones have the rows that are wanted.
         columns = self.engine.ask(
-            f"SELECT {', '.join(COLUMN_NAMES)} FROM {view.table} WHERE {view.where} AND time >= {view.edge} "
+            f"SELECT {', '.join(COLUMN_NAMES)} FROM {view.table} WHERE {view.where} AND {view.logged} "
             "ORDER BY batch DESC, n DESC LIMIT {limit:UInt32}",
             {"limit": limit},
         )

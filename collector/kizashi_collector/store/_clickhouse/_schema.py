@@ -109,19 +109,20 @@ def _once(layout: Layout) -> list[str]:
         "batch UInt64 CODEC(Delta, ZSTD), n UInt32 CODEC(Delta, ZSTD), "
         "received_at Int64 CODEC(Delta, ZSTD), time Int64 CODEC(Delta, ZSTD)"
     )
-    # Few rows are read for each that is looked up.
+    # Few rows are read for each that is looked up. What a batch wrote is found by its number as well, in few steps.
     few = "SETTINGS index_granularity = 256"
+    by_batch = "INDEX batches batch TYPE minmax GRANULARITY 64"
     ids = layout.tables(
         "ids",
         f"key UInt128, {row}, carried UInt64, currency LowCardinality(String), currency_defaulted Bool, adjusts Bool, "
-        "INDEX batches batch TYPE minmax",
+        f"{by_batch}",
         layout.engine("MergeTree"),
         f"ORDER BY (key, batch, n) {few}",
         "cityHash64(key)",
     )
     orders = layout.tables(
         "orders",
-        f"order_key UInt128, {row}, valued Bool, currency LowCardinality(String), INDEX batches batch TYPE minmax",
+        f"order_key UInt128, {row}, valued Bool, currency LowCardinality(String), {by_batch}",
         layout.engine("MergeTree"),
         f"ORDER BY (order_key, batch, n) {few}",
         "cityHash64(order_key)",
@@ -166,9 +167,16 @@ def _batches(layout: Layout) -> list[str]:
         ),
         *layout.tables(
             "seals",
-            "upto UInt64, dead Array(UInt64), edge Int64, sealed_at DateTime64(3) DEFAULT now64(3)",
+            "upto UInt64, dead Array(UInt64), sealed_at DateTime64(3) DEFAULT now64(3)",
             layout.engine("MergeTree"),
             "ORDER BY upto",
+            everywhere,
+        ),
+        *layout.tables(
+            "edges",
+            "before Int64, upto UInt64, said_at DateTime64(3) DEFAULT now64(3)",
+            layout.engine("MergeTree"),
+            "ORDER BY before",
             everywhere,
         ),
     ]
@@ -284,7 +292,7 @@ def _journeys(layout: Layout) -> list[str]:
         *layout.tables(
             "walks",
             "generation UInt64, plan_id String, step Enum8('begun' = 1, 'done' = 2, 'gone' = 3), until Int64, "
-            "edge Int64, seen String CODEC(ZSTD), said_at DateTime64(3) DEFAULT now64(3)",
+            "edges Array(Tuple(Int64, UInt64)), seen String CODEC(ZSTD), said_at DateTime64(3) DEFAULT now64(3)",
             layout.engine("MergeTree"),
             "ORDER BY generation TTL toDateTime(said_at) + INTERVAL 30 DAY",
             "0",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from kizashi_collector.store._clickhouse._settled import RowNumber, Settled
+from kizashi_collector.store._clickhouse._settled import Edge, RowNumber, Settled
 from kizashi_collector.store._clickhouse._sql import View
 
 __all__ = ["NOTHING", "Seen", "changed"]
@@ -30,22 +30,22 @@ class Seen(Struct, array_like=True, frozen=True):
         losses = [(row, sorted(winners)) for row, winners in sorted(settled.losses.items())]
         return cls(as_of, settled.sealed, sorted(settled.dead), sorted(settled.batches), losses)
 
-    def settled(self, edge: int) -> Settled:
-        """What counted then of the events that are left: those from before `edge` are gone."""
+    def settled(self, edges: tuple[Edge, ...]) -> Settled:
+        """What counted then of the events that are left: those from before the `edges` are gone."""
         losses = {row: list(winners) for row, winners in self.losses}
-        return Settled(self.sealed, frozenset(self.dead), frozenset(self.batches), losses, edge, False, 0)
+        return Settled(self.sealed, frozenset(self.dead), frozenset(self.batches), losses, edges, 0, 0)
 
 
 NOTHING = Seen(-1, 0, (), (), ())
 
 
-def changed(before: Seen, now: Seen, edge: int, table: str = "events") -> tuple[View, View]:
+def changed(before: Seen, now: Seen, edges: tuple[Edge, ...], table: str = "events") -> tuple[View, View]:
     """What is to be looked at by who knows what counted before: rows that count in one of the two alone, and rows that
     count and whose time was still to come then, and no longer is.
 
     A row that stood may lose its standing: another collector had the event first.
     """
-    old, new = before.settled(edge), now.settled(edge)
+    old, new = before.settled(edges), now.settled(edges)
     was, is_now = old.view(table).where, new.view(table).where
     lost = sorted({row for one in (old, new) for row in one.losses if one.settled(row[0]) and not one.stands(row)})
     # What was sealed by then is settled for good, but for the losers.

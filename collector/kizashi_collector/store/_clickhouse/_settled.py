@@ -20,7 +20,7 @@ from msgspec import Struct
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._sql import View
 
-__all__ = ["COLLECTORS", "EPOCH_MS", "RowNumber", "ServerClock", "Settled", "read_settled"]
+__all__ = ["COLLECTORS", "EPOCH_MS", "Edge", "RowNumber", "ServerClock", "Settled", "read_settled"]
 
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01: batch numbers count milliseconds since then."""
@@ -31,13 +31,16 @@ COLLECTORS = 1 << 24
 RowNumber = tuple[int, int]
 """A row's batch and its place in it."""
 
+Edge = tuple[int, int]
+"""What retention has deleted: the events before a time, of batches up to a number. Those that came later are new."""
+
 # Seals are read once: of two reads, each might see another one.
 _SETTLED = """
-    WITH (SELECT tuple(max(upto), argMax(dead, upto), max(edge)) FROM seals) AS seal
+    WITH (SELECT tuple(max(upto), argMax(dead, upto)) FROM seals) AS seal
     SELECT
         seal.1,
         seal.2,
-        seal.3,
+        (SELECT groupUniqArray((before, upto)) FROM edges),
         (SELECT count() FROM erased),
         groupArray(batch),
         toUnixTimestamp64Milli(now64(3))
@@ -49,7 +52,7 @@ _LOSERS = "SELECT DISTINCT batch, n, winner_batch, winner_n FROM losers"
 class Settled(Struct, frozen=True):
     """The batches that count: those up to `sealed` that are not `dead`, and these; and the rows that lost to others.
 
-    Events from before `edge` are no longer in the log. `now` is the server's time, `erased` how many ids were
+    What is before one of the `edges` is no longer in the log. `now` is the server's time, `erased` how many ids were
     erased ever.
     """
 
@@ -57,7 +60,7 @@ class Settled(Struct, frozen=True):
     dead: frozenset[int]
     batches: frozenset[int]
     losses: Mapping[RowNumber, Collection[RowNumber]]
-    edge: int
+    edges: tuple[Edge, ...]
     erased: int
     now: int
 
@@ -70,8 +73,25 @@ class Settled(Struct, frozen=True):
         # Each loses to an earlier one, so that this comes to an end; chains are as long as collectors raced.
         return self.settled(row[0]) and not any(self.stands(winner) for winner in self.losses.get(row, ()))
 
+    @property
+    def edge(self) -> int:
+        """Events from before this time were deleted; 0 where none ever was."""
+        return max((before for before, _ in self.edges), default=0)
+
+    def gone(self, batch: int, time: int) -> bool:
+        """Whether a row with an event of this time is no longer in the log."""
+        return any(time < before and batch <= upto for before, upto in self.edges)
+
     def view(self, table: str = "events") -> View:
-        """The rows that stand, as a condition."""
+        """The rows that stand and are in the log, and adjustments that are in force."""
+        if not self.edges:
+            return View(table, self.standing())
+        gone = " OR ".join(f"(time < {before} AND batch <= {upto})" for before, upto in self.edges)
+        logged = f"NOT ({gone})"
+        return View(table, f"{self.standing()} AND (adjust != 0 OR {logged})", logged)
+
+    def standing(self) -> str:
+        """The rows that stand, as a condition of their batch and n."""
         old = f"batch <= {self.sealed}"
         if self.dead:
             old = f"({old} AND batch NOT IN ({_list(self.dead)}))"
@@ -79,18 +99,25 @@ class Settled(Struct, frozen=True):
         lost = [row for row in self.losses if self.settled(row[0]) and not self.stands(row)]
         if lost:
             counts += f" AND (batch, n) NOT IN ({', '.join(f'({batch}, {n})' for batch, n in sorted(lost))})"
-        if self.edge > 0:
-            counts += f" AND (adjust != 0 OR time >= {self.edge})"
-        return View(table, counts, self.edge)
+        return counts
 
 
 def read_settled(engine: Engine) -> Settled:
     """What counts now. All that was acknowledged before is in it."""
-    sealed, dead, edge, erased, batches, now = (column[0] for column in engine.ask(_SETTLED))
+    sealed, dead, edges, erased, batches, now = (column[0] for column in engine.ask(_SETTLED))
     losses: dict[RowNumber, set[RowNumber]] = {}
     for batch, n, winner_batch, winner_n in zip(*engine.ask(_LOSERS), strict=True):
         losses.setdefault((batch, n), set()).add((winner_batch, winner_n))
-    return Settled(sealed, frozenset(dead), frozenset(batches), losses, edge, erased, now)
+    return Settled(sealed, frozenset(dead), frozenset(batches), losses, _outermost(edges), erased, now)
+
+
+def _outermost(edges: Collection[Edge]) -> tuple[Edge, ...]:
+    """Those that say more than others; each has an earlier time than the one before, and later batches."""
+    found: list[Edge] = []
+    for before, upto in sorted(map(tuple, edges), reverse=True):
+        if not found or upto > found[-1][1]:
+            found.append((before, upto))
+    return tuple(found)
 
 
 class ServerClock:

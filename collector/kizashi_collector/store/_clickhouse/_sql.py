@@ -27,10 +27,10 @@ class Parameters:
 class View(NamedTuple):
     """The events that one answer counts: rows of `table` for which `where` holds, adjustments among them.
 
-    Both are SQL without parameters, and stand for the same rows whatever is written meanwhile. Of what happened before
-    `edge`, in milliseconds, nothing is in the log any more: adjustments from then are in force, and that is all.
+    Both are SQL without parameters, and stand for the same rows whatever is written meanwhile. Those of them for
+    which `logged` holds are in the log; the others are old adjustments, which are in force, and that is all.
     """
 
     table: str
     where: str
-    edge: int = 0
+    logged: str = "1"

@@ -40,14 +40,22 @@ async def keep_up(
     await asyncio.gather(
         _again(news, _NEWS_S, "hear of new plans and keys", chance),
         _again(log.seal, _SEAL_S, "settle batches for good", chance),
-        _again(answers.learn, _LEARN_S, "learn values", chance),
+        _again(answers.learn, _LEARN_S, "learn values", chance, first=_NEWS_S),
     )
 
 
-async def _again(do: Callable[[], Awaitable[object]], seconds: float, what: str, chance: Callable[[], float]) -> None:
-    told = None
+async def _again(
+    do: Callable[[], Awaitable[object]],
+    seconds: float,
+    what: str,
+    chance: Callable[[], float],
+    *,
+    first: float | None = None,
+) -> None:
+    told, pause = None, seconds if first is None else first
     while True:
-        await asyncio.sleep(seconds * (0.75 + 0.5 * chance()))
+        await asyncio.sleep(pause * (0.75 + 0.5 * chance()))
+        pause = seconds
         try:
             await do()
         except StoreError as error:

@@ -26,7 +26,7 @@ Row = tuple[int, int]
 def settled(
     *batches: int, losses: Mapping[Row, set[Row]] | None = None, sealed: int = 0, dead: Sequence[int] = ()
 ) -> Settled:
-    return Settled(sealed, frozenset(dead), frozenset(batches), losses or {}, edge=0, erased=0, now=0)
+    return Settled(sealed, frozenset(dead), frozenset(batches), losses or {}, edges=(), erased=0, now=0)
 
 
 def stand(of: Settled, *rows: Row) -> list[bool]:
@@ -340,7 +340,7 @@ async def test_nothing_acknowledged_is_lost_when_two_seal_at_once(two: list[Clic
 async def test_an_edge_is_not_lost_to_a_collector_that_seals_meanwhile(two: list[ClickHouseLog]) -> None:
     sealing, retaining = two
     await append(sealing, candidate("old", time=1, session="old"), candidate("new", time=9, session="new"))
-    with Held(retaining, "seals") as held:
+    with Held(retaining, "edges") as held:
         slow = asyncio.create_task(retaining.retain(5))
         await held.there()
         await tick(sealing)

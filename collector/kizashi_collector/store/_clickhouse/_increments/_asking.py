@@ -121,12 +121,12 @@ class Increments:
         state, settled = self._ledger.state(ask), read_settled(self._engine)
         goal = state.goal if state.between else Seen.of(settled, max(as_of, state.seen.as_of))
         as_of = goal.as_of
-        reading = Reading(ask, ladder, goal.settled(settled.edge).view(), as_of, 0, 1)
+        reading = Reading(ask, ladder, goal.settled(settled.edges).view(), as_of, 0, 1)
         actors: set[int] | None = None
         adjusted: dict[int, int] = {}
         if state.seen.as_of >= 0:
-            actors = reading.touched(state.seen, goal, settled.edge) | self._ledger.expired(ask, state, as_of)
-            adjusted = reading.adjusted(state.seen, goal, settled.edge)
+            actors = reading.touched(state.seen, goal, settled.edges) | self._ledger.expired(ask, state, as_of)
+            adjusted = reading.adjusted(state.seen, goal, settled.edges)
             actors.update(adjusted.values())
             if not actors and not state.between and not _long_ago(state.seen, goal):
                 return None

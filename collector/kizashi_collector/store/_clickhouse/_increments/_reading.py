@@ -17,6 +17,7 @@ from msgspec import Struct
 from kizashi_collector.analysis import Ladder, LoggedEvent
 from kizashi_collector.store._clickhouse._rows import COLUMN_NAMES, DIMENSIONS, event_of
 from kizashi_collector.store._clickhouse._seen import Seen, changed
+from kizashi_collector.store._clickhouse._settled import Edge
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 from kizashi_collector.store._increments import History
 
@@ -75,21 +76,21 @@ class Reading(Struct, frozen=True):
         sql = f"SELECT count() FROM {self.view.table} WHERE {self._planned(self.view.where, parameters)}"
         return int(self.ask(sql, parameters.values)[0][0])
 
-    def touched(self, before: Seen, now: Seen, edge: int) -> set[int]:
+    def touched(self, before: Seen, now: Seen, edges: tuple[Edge, ...]) -> set[int]:
         """The actors of all shares with events that are new, or count no more, or whose time was still to come."""
         parameters = Parameters()
         parts = [
             f"SELECT actor_key FROM {view.table} WHERE {self._planned(view.where, parameters)}"
-            for view in changed(before, now, edge)
+            for view in changed(before, now, edges)
         ]
         (found,) = self.ask(" UNION DISTINCT ".join(parts), parameters.values)
         return set(found)
 
-    def adjusted(self, before: Seen, now: Seen, edge: int) -> dict[int, int]:
+    def adjusted(self, before: Seen, now: Seen, edges: tuple[Edge, ...]) -> dict[int, int]:
         """The events of which adjustments are new, or no longer count, or came into force: the actor of each."""
         orders = " UNION DISTINCT ".join(
             f"SELECT order_key FROM {view.table} WHERE {view.where} AND adjust != 0"
-            for view in changed(before, now, edge)
+            for view in changed(before, now, edges)
         )
         columns = self.ask(f"SELECT time, batch, n FROM orders WHERE order_key GLOBAL IN ({orders})", {})
         numbers = [_number(time, batch, n, False) for time, batch, n in zip(*columns, strict=True)]

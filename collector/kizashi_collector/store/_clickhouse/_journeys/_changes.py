@@ -5,6 +5,7 @@ from __future__ import annotations
 from kizashi_collector.analysis import Ladder
 from kizashi_collector.store._clickhouse._journeys._planned import planned
 from kizashi_collector.store._clickhouse._seen import Seen, changed
+from kizashi_collector.store._clickhouse._settled import Edge
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters
 
 __all__ = ["changed_actors"]
@@ -12,16 +13,18 @@ __all__ = ["changed_actors"]
 _DAY_MS = 86_400_000
 
 
-def changed_actors(ask: Ask, before: Seen, now: Seen, edge: int, ladder: Ladder, most: int) -> set[int] | None:
+def changed_actors(
+    ask: Ask, before: Seen, now: Seen, edges: tuple[Edge, ...], ladder: Ladder, most: int
+) -> set[int] | None:
     """The actors of planned events that count by only one of the two, or bring something else, and happened by the
-    time of the first; None where there are more than `most`. Of what happened before `edge` nothing is known."""
+    time of the first; None where there are more than `most`. Of what is before the `edges` nothing is known."""
     until = before.as_of
-    late, _ = changed(before, Seen(until, now.sealed, now.dead, now.batches, now.losses), edge)
+    late, _ = changed(before, Seen(until, now.sealed, now.dead, now.batches, now.losses), edges)
     parameters = Parameters()
     where = planned(ladder, late, until, parameters)
     (actors,) = ask(f"SELECT DISTINCT actor_key FROM {late.table} WHERE {where} LIMIT {most + 1}", parameters.values)
     orders = set[int]()
-    for view in changed(before, now, edge):
+    for view in changed(before, now, edges):
         said = f"SELECT DISTINCT order_key FROM {view.table} WHERE {view.where} AND adjust != 0 LIMIT {most + 1}"
         orders.update(ask(said, {})[0])
     if len(actors) > most or len(orders) > most:

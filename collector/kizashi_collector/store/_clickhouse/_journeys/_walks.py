@@ -22,7 +22,7 @@ from kizashi_collector.store._clickhouse._journeys._found import AT_ONCE, walked
 from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
 from kizashi_collector.store._clickhouse._journeys._planned import planned
 from kizashi_collector.store._clickhouse._seen import Seen
-from kizashi_collector.store._clickhouse._settled import RowNumber, Settled
+from kizashi_collector.store._clickhouse._settled import Edge, RowNumber, Settled
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters
 from kizashi_collector.store._protocol import StoreError
 from kizashi_schemas.plan import Plan
@@ -41,18 +41,18 @@ _BUSY = "INTERVAL 20 MINUTE"
 _DIMENSIONS = ", ".join(DIMENSIONS)
 _JOURNEY = f"actor_key, open, begin, sourced, {_DIMENSIONS}, firsts, deepest, ended, end, number, brought"
 _STEPS = """
-    SELECT generation, any(plan_id), max(step) AS last, anyIf(seen, step = 'done'), anyIf(edge, step = 'done'),
+    SELECT generation, any(plan_id), max(step) AS last, anyIf(seen, step = 'done'), anyIf(edges, step = 'done'),
         anyIf(until, step = 'done') AS done_until, max(said_at) > now64(3) - {busy} AS lately
     FROM walks WHERE {where} GROUP BY generation
 """
 
 
 class Walk(Struct, frozen=True):
-    """The journeys of events up to `until`, as they were `seen`; older events than those of `edge` were gone."""
+    """The journeys of events up to `until`, as they were `seen`; what is before the `edges` was gone."""
 
     generation: int
     until: int
-    edge: int
+    edges: tuple[Edge, ...]
     seen: Seen
 
 
@@ -67,10 +67,11 @@ class Walks:
         walk = self._last(ask, plan.learning_id, as_of)
         if walk is None:
             return None
-        anew = changed_actors(ask, walk.seen, Seen.of(settled, as_of), settled.edge, ladder, _MOST_ANEW)
-        if anew is not None and walk.edge < settled.edge:
+        anew = changed_actors(ask, walk.seen, Seen.of(settled, as_of), settled.edges, ladder, _MOST_ANEW)
+        since = set(settled.edges) - set(walk.edges)
+        if anew is not None and since:
             gone = f"SELECT DISTINCT actor_key FROM journeys WHERE generation = {walk.generation} AND begin < "
-            (old,) = ask(f"{gone}{settled.edge} LIMIT {_MOST_ANEW + 1}", {})
+            (old,) = ask(f"{gone}{max(since)[0]} LIMIT {_MOST_ANEW + 1}", {})
             anew |= set(old)
         if anew is None or len(anew) > _MOST_ANEW:
             return None
@@ -109,7 +110,7 @@ class Walks:
             ((erased,),) = ask("SELECT count() FROM erased", {})
             if erased == settled.erased:
                 seen = msgspec.json.encode(Seen.of(settled, until)).decode()
-                self._say(generation, plan.learning_id, "done", until, settled.edge, seen)
+                self._say(generation, plan.learning_id, "done", until, settled.edges, seen)
                 done = True
         finally:
             if not done:
@@ -124,7 +125,7 @@ class Walks:
     def forget_lost(self, rows: Collection[RowNumber]) -> None:
         """Give up walks in which any of these rows stood: they lost to others since, and are about to be deleted."""
         for plan_id, walk in self._done(self._engine.ask):
-            then = walk.seen.settled(walk.edge)
+            then = walk.seen.settled(walk.edges)
             if any(then.stands(row) for row in rows):
                 self._say(walk.generation, plan_id, "gone")
 
@@ -136,8 +137,8 @@ class Walks:
         where = "1" if plan_id is None else "plan_id = {plan:String}"
         steps = ask(_STEPS.format(busy=_BUSY, where=where), {} if plan_id is None else {"plan": plan_id})
         return [
-            (plan, Walk(generation, until, edge, msgspec.json.decode(seen, type=Seen)))
-            for generation, plan, last, seen, edge, until, _ in zip(*steps, strict=True)
+            (plan, Walk(generation, until, tuple(edges), msgspec.json.decode(seen, type=Seen)))
+            for generation, plan, last, seen, edges, until, _ in zip(*steps, strict=True)
             if last == "done"
         ]
 
@@ -195,7 +196,7 @@ class Walks:
 
     def _say(self, generation: int, plan_id: str, step: str, *done: Any) -> None:
         row = [generation, plan_id, step, *done]
-        columns = ("generation", "plan_id", "step", "until", "edge", "seen")[: len(row)]
+        columns = ("generation", "plan_id", "step", "until", "edges", "seen")[: len(row)]
         self._engine.insert("walks", columns, msgspec.json.encode(row))
 
     def _tidy(self, plan: Plan) -> None:
