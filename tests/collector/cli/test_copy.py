@@ -23,6 +23,7 @@ from kizashi_collector.cli import add_copy
 from kizashi_collector.store import Candidate, EventColumns, KeyRing, Refusal, RejectedFilter, SqliteLog, StoreError
 from kizashi_collector.store._clickhouse import _trouble
 from kizashi_collector.store._clickhouse._copying import _copy as copying
+from kizashi_collector.store._clickhouse._copying._beside import Beside
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._settled import read_settled
 from kizashi_collector.store._fits import StoredFit
@@ -466,6 +467,15 @@ def test_what_is_too_old_for_the_store_stays_behind(tmp_path: Path, copy: Copied
         assert status == 0
         assert said in out
         assert "1 event left out: too old" in out
+
+
+def test_every_erased_id_is_found_again_whatever_its_digest(tmp_path: Path) -> None:
+    digests = {bytes([number]) * 15 + bytes([end]) for number in range(3) for end in range(256)}
+    with at(tmp_path) as log:
+        beside = Beside(log.engine)
+        beside.bury(digests, 1)
+        assert beside.erased_among(digests) == digests
+        assert beside.erased_among({b"\x09" * 16}) == set()
 
 
 # -- refused -----------------------------------------------------------------------------------------------------------

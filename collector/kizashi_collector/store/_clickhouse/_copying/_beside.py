@@ -24,7 +24,9 @@ _TAKEN_OVER = 1 << 32
 _REJECTED = ("seq", "received_at", "id", "code", "message", "body", "gone", "version")
 _KEYS = ("id", "name", "scope", "digest", "created_at", "revoked_at", "version")
 _AMONG = (
-    "SELECT DISTINCT lower(hex(digest)) FROM erased WHERE digest IN (SELECT unhex(arrayJoin({digests:Array(String)})))"
+    # A text of another length would be looked for where a digest ends with a zero.
+    "SELECT DISTINCT lower(hex(digest)) FROM erased "
+    "WHERE digest IN (SELECT toFixedString(unhex(arrayJoin({digests:Array(String)})), 16))"
 )
 _BURY = "INSERT INTO erased (digest, erased_at) SELECT unhex(arrayJoin({digests:Array(String)})), {now:Int64}"
 _SLICE = 10_000
