@@ -14,7 +14,7 @@ POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk backtest calibrate conformance crash powerloss faults fuzz overload docs \
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk backtest calibrate conformance crash powerloss clickhouse faults fuzz overload docs \
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
@@ -57,6 +57,11 @@ crash: $(INSTALLED)  ## kills a collector under load KILLS times; docs/crash.md 
 
 powerloss: $(INSTALLED)  ## rebuilds the disk at POINTS power losses; needs strace
 	PYTHONPATH=tests $(BIN)/python -m crash powerloss --points $(POINTS)
+
+clickhouse: $(INSTALLED)  ## all that holds for both stores, and the properties of the one in ClickHouse at length
+	LONG_CLICKHOUSE=1 $(BIN)/python -m pytest -n 2 --timeout 1800 tests/contract tests/collector/http/routes \
+		tests/collector/store/clickhouse tests/collector/store/test_every_log.py tests/properties/test_once.py \
+		tests/properties/test_store_against_oracle.py tests/properties/test_clickhouse_walks.py
 
 faults: $(INSTALLED)  ## every fault, the slow ones too: full, refusing and slow disks, damage, clocks
 	LONG_FAULTS=1 $(BIN)/python -m pytest tests/faults

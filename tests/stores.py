@@ -24,12 +24,14 @@ from kizashi_collector.store.clickhouse import Address, ClickHouseAnswers, Click
 
 __all__ = [
     "CHOSEN",
+    "LONG",
     "STORES",
     "StoreKind",
     "address_of",
     "bring_up_to_date",
     "drop_databases",
     "each_store",
+    "each_store_in_time",
     "let_no_time",
     "open_answers",
     "open_log",
@@ -103,6 +105,18 @@ async def bring_up_to_date(answers: Answers) -> None:
 def let_no_time(log: Log, patch: pytest.MonkeyPatch) -> None:
     """Have every question take too long."""
     patch.setattr(log, "_query_seconds" if isinstance(log, SqliteLog) else "query_seconds", 0.0)
+
+
+LONG = bool(os.environ.get("LONG_CLICKHOUSE"))
+"""Whether there is time for what takes ClickHouse minutes: `make clickhouse`."""
+
+
+@pytest.fixture(autouse=True, params=STORES if LONG else STORES[:1])
+def each_store_in_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test once for each store, for ClickHouse only where there is time."""
+    CHOSEN.kind = request.param
+    yield
+    CHOSEN.kind = "sqlite"
 
 
 @pytest.fixture(autouse=True, params=STORES)

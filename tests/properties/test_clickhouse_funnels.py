@@ -60,7 +60,7 @@ def check(
     assert found == expected
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), funnel=_funnels(), interval=intervals(), plan=st.sampled_from(_PLANS))
 def test_any_funnel_equals_the_plain_one(
     data: st.DataObject, funnel: Funnel, interval: Interval, plan: Plan | None

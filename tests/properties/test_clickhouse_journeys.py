@@ -37,7 +37,7 @@ from oracle.logs import GRID_MS, ORIGIN_MS, event_logs, intervals
 from properties.test_journeys_against_oracle import NAMES, PLANS, ladder_of
 
 HOUR_MS = 3_600_000
-_PROFILE = settings(max_examples=22, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _AS_OF = st.builds(lambda slot, beside: ORIGIN_MS + slot * GRID_MS + beside, st.integers(-1, 12), st.integers(-1, 1))
 _WHOLE = ORIGIN_MS + 13 * GRID_MS
 

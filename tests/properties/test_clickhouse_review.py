@@ -82,7 +82,7 @@ def in_clickhouse(log: Sequence[LoggedEvent], plan: Plan, as_of: int) -> ReviewC
     return review_counts(quickly, events_table(log), plan, as_of, any(event.adjust for event in log))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     log=event_logs(names=NAMES, max_size=40, crowd=6, min_size=8),
     plan=st.sampled_from(PLANS),

@@ -25,7 +25,7 @@ from kizashi_schemas.plan import Plan
 from oracle.logs import event_logs, intervals
 from properties.test_summary_against_oracle import _BY, _RULES, _worth
 
-_PROFILE = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _HOUR_MS = 3_600_000
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import Candidate, EventColumns, Outcome, Refusal
-from stores import StoreKind, drop_databases, open_log
+from stores import LONG, StoreKind, drop_databases, open_log
 
 events = st.builds(
     LoggedEvent,
@@ -106,7 +106,7 @@ async def through_the_log(
             await log.close()
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 150), ("clickhouse", 25)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 150), ("clickhouse", 100 if LONG else 8)])
 def test_verdicts_and_log_are_those_of_the_plain_rules_across_a_restart(kind: StoreKind, examples: int) -> None:
     @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(batches)

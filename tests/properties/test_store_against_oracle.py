@@ -31,7 +31,7 @@ from properties.test_funnels_against_oracle import _plain as funnel_plain
 from properties.test_once import Model, grouped
 from properties.test_summary_against_oracle import DOLLARS, EVENTS
 from properties.test_summary_against_oracle import _plain as figures_plain
-from stores import StoreKind, drop_databases, open_answers, open_log
+from stores import LONG, StoreKind, drop_databases, open_answers, open_log
 
 KEPT = """
     timezone = "America/New_York"
@@ -367,7 +367,7 @@ async def _run(kind: StoreKind, folder: Path, plan: str, steps: list[tuple[tuple
         await shop.close()
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 12), ("clickhouse", 4)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 12), ("clickhouse", 60 if LONG else 3)])
 def test_every_answer_of_the_store_equals_the_brute_force(kind: StoreKind, examples: int) -> None:
     @settings(
         max_examples=examples,
