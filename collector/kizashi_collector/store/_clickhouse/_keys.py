@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
+from kizashi_collector.store._clickhouse._address import Address
 from kizashi_collector.store._clickhouse._engine import Engine
-from kizashi_collector.store._keys import Key, Scope, digest_of, new_secret, scope_among
+from kizashi_collector.store._clickhouse._migrate import migrate
+from kizashi_collector.store._keys import Key
+from kizashi_collector.store._protocol import StoreError
+from kizashi_collector.store._secrets import Scope, digest_of, new_secret, scope_among
+from kizashi_collector.store._sessions import scope_among_sessions, session_among
 
 __all__ = ["ClickHouseKeys"]
 
@@ -25,6 +31,18 @@ class ClickHouseKeys:
         self._given = [(digest_of(secret), scope) for scope, secret in (given or {}).items()]
         self._stored: list[tuple[bytes, Scope]] = []
         self.refresh()
+
+    @classmethod
+    def at(cls, address: Address, *, clock: Callable[[], int], make: bool) -> ClickHouseKeys:
+        """The keys of the store at an address, for who is no collector. `make`: also where no collector was yet.
+
+        Raises StoreError.
+        """
+        if not make and not _is_there(address):
+            raise StoreError(f"no collector has kept anything in {address}; is that its address?")
+        engine = Engine(address)
+        migrate(engine)
+        return cls(engine, clock=clock)
 
     def create(self, name: str, scope: Scope) -> str:
         """Make a key, keep its digest, and return the secret, which cannot be had again."""
@@ -62,6 +80,14 @@ class ClickHouseKeys:
         """The scope of a secret, or None where it is unknown or revoked. Compared in constant time."""
         return scope_among([*self._given, *self._stored], secret)
 
+    def session_for(self, secret: str, until: int) -> str | None:
+        """A token that stands for a key until then; None where the key is unknown or may not read."""
+        return session_among([*self._given, *self._stored], secret, until)
+
+    def scope_of_session(self, token: str, now: int) -> Scope | None:
+        """The scope of the key that a token stands for; None where it is forged or over, or the key was revoked."""
+        return scope_among_sessions([*self._given, *self._stored], token, now)
+
     def empty(self) -> bool:
         """Tell whether no key at all would be accepted."""
         return not self._given and not self._stored
@@ -73,3 +99,14 @@ class ClickHouseKeys:
 
     def close(self) -> None:
         """There is nothing to close: the connection is the log's."""
+
+
+def _is_there(address: Address) -> bool:
+    """Whether there is a database, found without making it."""
+    if address.path is not None and not Path(address.path).exists():
+        return False
+    beside = Engine(msgspec.structs.replace(address, database="default"))
+    ((found,),) = beside.ask(
+        "SELECT count() FROM system.databases WHERE name = {name:String}", {"name": address.database}
+    )
+    return bool(found)

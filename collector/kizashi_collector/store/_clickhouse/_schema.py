@@ -283,7 +283,7 @@ def _journeys(layout: Layout) -> list[str]:
         *layout.tables(
             "journeys",
             f"generation UInt64, actor_key UInt128 CODEC(ZSTD), open Bool, begin Int64 CODEC(ZSTD), sourced Bool, "
-            f"{dimensions}, firsts Array(Int64) CODEC(ZSTD), deepest UInt16, ended UInt8, end Int64 CODEC(ZSTD), "
+            f"{dimensions}, firsts Array(Int64) CODEC(ZSTD), clock Int64 CODEC(ZSTD), deepest UInt16, ended UInt8, end Int64 CODEC(ZSTD), "
             "number UInt32, brought Nullable(Int128) CODEC(ZSTD), query LowCardinality(String)",
             layout.engine("MergeTree"),
             "PARTITION BY generation ORDER BY (open, actor_key, begin)",

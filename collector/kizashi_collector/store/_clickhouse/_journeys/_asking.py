@@ -45,8 +45,8 @@ class Asking(Struct, frozen=True):
     ) -> Iterator[Columns]:
         """The columns of a query of journeys (`found_sql`) for part after part of the actors that have any."""
         kept = self.kept_by(fields)
-        _, events = self.oldest(kept)
-        parts = -(-events // self.at_once)
+        # What is to be walked beside the kept ones is little.
+        parts = 1 if kept is not None else -(-self.oldest()[1] // self.at_once)
         for part in range(parts):
             parameters = Parameters()
             found = found_sql(

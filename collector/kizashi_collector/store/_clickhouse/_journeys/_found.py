@@ -42,7 +42,7 @@ def found_sql(
     """A SELECT of journeys as they stand at as_of, a row each; times are milliseconds, money micros.
 
     actor_key, begin; source, a hash of what the journey is credited to (0: to nothing); deepest (0 to steps, or
-    `ladder.final` of a lone final); reached_0, reached_1, … (-1: never); ended (0 not yet, 1 converted, 2 retracted),
+    `ladder.final` of a lone final); clock, when it came there (-1 of a lone final); reached_0, reached_1, … (-1: never); ended (0 not yet, 1 converted, 2 retracted),
     end (-1: not yet); number, the place of its final in `ladder.depths`, from 1 (0: none yet); brought, 0 unless
     converted, NULL where no rate leads to the plan's currency.
 
@@ -57,7 +57,7 @@ def found_sql(
         f" toInt64(-1), firsts[{depth + 1}]) AS reached_{depth}"
         for depth in depths
     ]
-    columns = "actor_key, begin, source, deepest, firsts, ended, end, number, brought"
+    columns = "actor_key, begin, source, deepest, firsts, clock, ended, end, number, brought"
     found = f"""
         SELECT {columns}
         FROM ({walked_sql(ladder, view, as_of, parameters, amounts, credit, begun_after, part, kept)})"""
@@ -67,7 +67,7 @@ def found_sql(
         SELECT {columns.replace("source", f"{credit.source} AS source")}
         FROM {kept.table} WHERE {kept.standing(ladder, view, as_of, parameters, begun_after)} AND {_share(part)}"""
     return f"""
-    SELECT actor_key, begin, source, deepest,
+    SELECT actor_key, begin, source, deepest, clock,
         {_lines(reached)},
         ended, end, number, brought
     FROM ({found}
@@ -97,6 +97,7 @@ def walked_sql(
     return f"""
     SELECT actor_key, begin, source,
         toUInt16(multiIf({deepest}, {ladder.final})) AS deepest, firsts,
+        if(deepest < {ladder.final}, firsts[deepest + 1], toInt64(-1)) AS clock,
         toUInt8(multiIf(NOT over, 0, bitAnd(final.6, {_RETRACTED}) != 0, 2, 1)) AS ended,
         if(over, {_time("moments[-1]")}, toInt64(-1)) AS end,
         if(over, final.5, 0) AS number,

@@ -48,13 +48,12 @@ def _sql(found: str, ladder: Ladder, interval: Interval, grid: LagGrid) -> str:
     """A row for each source, place and age bin of journeys begun in the window: source, place (deepest step of an open
     journey, -1 of any other), edge (of the bin, in minutes), journeys, converted, brought, and of how many nobody knows
     what they brought."""
-    clocks = ", ".join(f"deepest = {depth}, reached_{depth}" for depth in range(ladder.final))
     minutes = f"intDiv(toInt64({interval.as_of}), {MINUTE_MS}) - intDiv(clock, {MINUTE_MS})"
     return f"""
 SELECT source, place, edge, count() AS journeys, countIf(ended = 1) AS converted,
     sum(ifNull(brought, toInt128(0))) AS known, countIf(isNull(brought)) AS unknown
 FROM (
-    SELECT source, ended, brought, multiIf({clocks}, toInt64(-1)) AS clock,
+    SELECT source, ended, brought,
         ended = 0 AND clock + {ladder.horizon_ms} >= {interval.as_of} AS still,
         if(still, toInt32(deepest), toInt32(-1)) AS place,
         if(still, {lag_edge(minutes, grid)}, 0) AS edge

@@ -39,7 +39,7 @@ _BUSY = "INTERVAL 20 MINUTE"
 """So long somebody who began a walk is taken to be at it, and an old one is kept for those who still read it."""
 
 _DIMENSIONS = ", ".join(DIMENSIONS)
-_JOURNEY = f"actor_key, open, begin, sourced, {_DIMENSIONS}, firsts, deepest, ended, end, number, brought"
+_JOURNEY = f"actor_key, open, begin, sourced, {_DIMENSIONS}, firsts, clock, deepest, ended, end, number, brought"
 _STEPS = """
     SELECT generation, any(plan_id), max(step) AS last, anyIf(seen, step = 'done'), anyIf(edges, step = 'done'),
         anyIf(until, step = 'done') AS done_until, max(said_at) > now64(3) - {busy} AS lately
@@ -156,8 +156,7 @@ class Walks:
     ) -> None:
         view = settled.view()
         kept = self.kept(ask, settled, plan, ladder, until)
-        clock = f"if(deepest < {ladder.final}, firsts[deepest + 1], begin)"
-        still = f"ended = 0 AND {clock} + {ladder.horizon_ms} >= {until}"
+        still = f"ended = 0 AND clock + {ladder.horizon_ms} >= {until}"
         columns = _JOURNEY.replace("open", still)
         written = 0
 
