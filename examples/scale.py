@@ -21,8 +21,8 @@ __all__ = ["FIGURES", "LIMITS", "Assumptions", "Plan", "first_rate", "main", "pl
 # The code's own: what is younger than SETTLED_S is not sealed, each collector seals every SEAL_S, a batch holds
 # GROUP_EVENTS and a request, a fit may take LEARN_S.
 SETTLED_S, SEAL_S, GROUP_EVENTS, LEARN_S = 120, 20, 50_000, 600
-# Of a batch's number in the text of a question, with its comma; and of the rest of that text.
-NUMBER_BYTES, REST_BYTES = 20, 9_400
+# A list of more numbers ClickHouse goes through for each row.
+LISTED = 65_536
 # Of the index of `ids`: key, batch and n, for so many rows.
 KEY_BYTES, KEY_ROWS = 28, 256
 RATES = (10_000.0, 100_000.0, 1_000_000.0)
@@ -51,7 +51,9 @@ class Assumptions:
     engine_cpu: float = _assumed(8, "µs/event", "insert and merges, in each replica", f"guessed part of 13.6 {_HERE}")
     sdk_cpu: float = _assumed(7.5, "µs/event", "the SDK, at the sender", _BENCH)
     pause: float = _assumed(0.1, "s", "between two batches of a collector", "the code's own")
-    bytes: float = _assumed(60, "bytes/event", "on disk, ids and all, one replica", _GUESS)
+    bytes: float = _assumed(
+        79, "bytes/event", "on disk, ids and all, one replica", "measured: 65, and 7 for each of two walks"
+    )
     wire: float = _assumed(350, "bytes/event", "in a request, and again in an insert", _GUESS)
     replicas: float = _assumed(3, "servers", "of a shard", "a majority is left when one is lost")
     cores: float = _assumed(16, "cores", "of a server", _CHOICE)
@@ -66,17 +68,15 @@ class Assumptions:
     funnels: float = _assumed(1, "answers", "declared funnels that are asked", _CHOICE)
     refresh: float = _assumed(10, "s", "between two counts of a declared answer", "--refresh")
     query_timeout: float = _assumed(30, "s", "that an answer may take", "--query-timeout")
-    summary_cpu: float = _assumed(0.79, "µs/event kept", "a summary with journeys", f"7.9 s at 10 M, {_HERE}")
-    funnel_cpu: float = _assumed(0.1, "µs/event kept", "a funnel of 4 steps", f"0.5 s on 2 cores at 10 M, {_HERE}")
-    fit_cpu: float = _assumed(1.49, "µs/event kept", "a fit", f"14.9 s at 10 M, {_HERE}")
+    summary_cpu: float = _assumed(0.14, "µs/event kept", "a summary with journeys", f"14 s at 100 M, {_HERE}")
+    funnel_cpu: float = _assumed(0.053, "µs/event kept", "a funnel of 4 steps", f"5.3 s at 100 M, {_HERE}")
+    fit_cpu: float = _assumed(1.4, "µs/event kept", "a walk and a fit", f"36 s and 104 s at 100 M, {_HERE}")
     rewalk: float = _assumed(10, "times", "an event counted again, if answers were kept as events come", _GUESS)
     tell: float = _assumed(20, "µs/event", "increments, in the one collector that tells them", _GUESS)
     polls: float = _assumed(10, "a second", "polls of declared answers", _CHOICE)
     poll_cpu: float = _assumed(5, "ms", "a poll, 200 rows", f"{_BENCH}, SQLite")
     actor_events: float = _assumed(50, "events", "of an actor within retention", _GUESS)
     actor_bytes: float = _assumed(500, "bytes/actor", "to count distinct actors exactly", "16 sets of 32 bytes")
-    field_bytes: float = _assumed(131_072, "bytes", "of a question's text", "ClickHouse's http_max_field_value_size")
-    places: float = _assumed(5, "times", "a question names the batches", "counted: a summary with adjustments")
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,8 @@ def _recount(p: Plan, a: Assumptions) -> float:
     return p.collectors * p.kept * _declared(a) / a.refresh
 
 
-def _text(p: Plan, a: Assumptions) -> float:
-    unsealed = p.batches * (SETTLED_S + SEAL_S)
-    return (a.places * unsealed * NUMBER_BYTES + REST_BYTES) / a.field_bytes
+def _unsealed(p: Plan, _: Assumptions) -> float:
+    return p.batches * (SETTLED_S + SEAL_S) / LISTED
 
 
 def _quorum(p: Plan, a: Assumptions) -> float:
@@ -176,7 +175,7 @@ FIGURES: Sequence[tuple[str, str, _Of]] = (
 """Rows of the table: name, unit, and number, of all servers together unless it says otherwise."""
 
 LIMITS: Sequence[tuple[str, _Of]] = (
-    ("a question's text, with the batches not sealed", _text),
+    (f"{LISTED:,} batches that no seal speaks of yet", _unsealed),
     ("one batch in ten meets another one's quorum", _quorum),
     ("a summary within the time for an answer", lambda p, a: _summary(p, a) / (a.cores * a.query_timeout)),
     ("declared answers, each collector its own", lambda p, a: _recount(p, a) / (p.servers * a.cores * a.load)),
