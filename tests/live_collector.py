@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import ClientResponse, ClientSession, web
 
+from kizashi_collector.dashboard import add_dashboard
 from kizashi_collector.http import Limits, Metrics, Services, make_runner
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
 from kizashi_collector.store import KeyRing, Scope
@@ -133,7 +134,7 @@ async def live_collector(
         metrics=metrics,
         limits=limits or Limits(),
     )
-    runner = make_runner(live.services)
+    runner = make_runner(live.services, extend=add_dashboard)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -53,6 +53,7 @@ from kizashi_schemas._listings import (
     StoredEvent,
     UnplannedEvent,
 )
+from kizashi_schemas._live import LiveBatch, LiveEvent
 from kizashi_schemas._money import (
     MAX_MICROS,
     MICROS,
@@ -138,6 +139,8 @@ __all__ = [
     "IncrementsAnswer",
     "KizashiError",
     "LearnedValue",
+    "LiveBatch",
+    "LiveEvent",
     "Micros",
     "Millis",
     "MoneyError",

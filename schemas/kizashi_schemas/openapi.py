@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kizashi_schemas import _events, _funnels, _increments, _listings, _summary, _upkeep, _values
+from kizashi_schemas import _events, _funnels, _increments, _listings, _live, _summary, _upkeep, _values
 
 __all__ = ["json_schemas", "openapi"]
 
@@ -27,6 +27,7 @@ _COMPONENTS = (
     _funnels.Funnel,
     _listings.EventListing,
     _listings.FunnelListing,
+    _live.LiveBatch,
     _listings.PlanAnswer,
     _listings.RejectedListing,
     _upkeep.ErasureAnswer,
@@ -120,6 +121,7 @@ def _paths() -> dict[str, Any]:
             "post": _operation("Send events (write)", "BatchAnswer", body="Batch", problems=body_codes, msgpack=True),
             "get": _operation("The newest events (read)", "EventListing", query=_LIMIT),
         },
+        "/v1/live": {"get": _live_operation()},
         "/v1/summary": {"get": _operation("What each campaign is worth (read)", "SummaryAnswer", query=_SUMMARY)},
         "/v1/values": {"get": _operation("What micro-conversions are worth (read)", "ValuesAnswer", query=_VALUES)},
         "/v1/increments": {
@@ -225,6 +227,14 @@ def _operation(
         if toml:
             content["application/toml"] = {"schema": {"type": "string"}}
         operation["requestBody"] = {"required": not optional, "content": content}
+    return operation
+
+
+def _live_operation() -> dict[str, Any]:
+    text = "Server-sent events: `event: batch`, whose `data` is a LiveBatch as JSON"
+    media = {"text/event-stream": {"schema": {"type": "string", "description": text}}}
+    operation = _operation("What becomes of each batch, as it is answered (read)", "LiveBatch")
+    operation["responses"]["200"] = {"description": "Messages, until either side ends it", "content": media}
     return operation
 
 

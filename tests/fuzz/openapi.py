@@ -1,6 +1,7 @@
 """Every route as the OpenAPI document tells it: `python -m fuzz.openapi EXAMPLES`. Needs schemathesis, for `make fuzz`.
 
 Runs Schemathesis against a real collector, once with the admin key and once, for what is written, with the write key.
+Not the stream of GET /v1/live: it has no end to wait for.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main(examples: int) -> int:
             assert collector.process.stderr is not None
             tee = subprocess.Popen(["cat"], stdin=collector.process.stderr, stdout=log)
             codes = [
-                _run(collector.url, "admin", examples, "--exclude-path=/v1/events", folder),
+                _run(collector.url, "admin", examples, r"--exclude-path-regex=^/v1/(events|live)$", folder),
                 _run(collector.url, "write", examples, "--include-path=/v1/events", folder),
             ]
             collector.process.terminate()

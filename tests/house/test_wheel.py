@@ -50,6 +50,14 @@ def test_the_wheel_holds_the_three_packages_and_their_types(wheel: Path) -> None
         assert f"{package}/py.typed" in names
 
 
+def test_the_wheel_holds_what_the_dashboard_is_made_of(wheel: Path) -> None:
+    folder = ROOT / "collector" / "kizashi_collector" / "dashboard" / "static"
+    wanted = {f"kizashi_collector/dashboard/static/{path.name}" for path in folder.iterdir()}
+    assert {name.rpartition("/")[2] for name in wanted} >= {"app.css", "core.js", "icon.svg"}
+    with zipfile.ZipFile(wheel) as archive:
+        assert wanted <= set(archive.namelist())
+
+
 def test_the_base_install_brings_msgspec_and_nothing_more(python: Path) -> None:
     listed = run(python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").splitlines()
     names = {line.partition("==")[0].lower() for line in listed}

@@ -20,6 +20,7 @@ from aiohttp import web
 from kizashi_collector.cli._logging import set_up_logging
 from kizashi_collector.cli._settings import SettingsError, add_options, resolve
 from kizashi_collector.cli._stores import open_store
+from kizashi_collector.dashboard import add_dashboard
 from kizashi_collector.http import Limits, Metrics, Services, Watch, make_runner, open_file_room
 from kizashi_collector.ingest import Clock, Ingest, PlanBook
 from kizashi_collector.store import (
@@ -49,7 +50,14 @@ _OPTIONS = (
 
 def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `kizashi serve` to the command line."""
-    parser = commands.add_parser("serve", help="run the collector", description="Run the collector.")
+    parser = commands.add_parser(
+        "serve",
+        help="run the collector",
+        description="Run the collector: take events, and answer what they come to. It prints `listening on URL` once "
+        "it serves. SIGTERM has it finish what is in flight; SIGHUP has it read the plan again. "
+        "Exit status: 0 stopped in good order, 1 it could not serve, and says why, 2 used wrongly.",
+        epilog="example: kizashi serve --data ./data --plan plan.toml",
+    )
     add_options(parser, _OPTIONS)
     parser.add_argument("--dev", action="store_true", help="on a loopback address, serve without keys")
     parser.set_defaults(run=_run)
@@ -178,7 +186,7 @@ def _limits(settings: dict[str, Any]) -> Limits:
 
 
 async def _until_stopped(services: Services, watch: Watch, host: str, port: int, stop: asyncio.Event) -> None:
-    runner = make_runner(services, watch)
+    runner = make_runner(services, watch, add_dashboard)
     await runner.setup()
     # What is there by now stays to the end: no collection looks at it again.
     gc.collect()
@@ -200,7 +208,7 @@ async def _until_stopped(services: Services, watch: Watch, host: str, port: int,
             retention.cancel()
         # From here on /readyz fails and new batches are refused; what is in flight is finished. aiohttp's own shutdown
         # would drop a body that is still on its way.
-        services.draining = True
+        services.drain()
         _log.info("stopping: finishing what is in flight")
         await site.stop()
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from kizashi_collector.http._routes import (
     get_funnel,
     get_health,
     get_increments,
+    get_live,
     get_metrics,
     get_openapi,
     get_plan,
@@ -53,22 +54,35 @@ _protocol_log = logging.getLogger("kizashi.http.protocol")
 _protocol_log.addFilter(_WithoutPayload())
 
 
-def make_app(services: Services, watch: Watch | None = None) -> web.Application:
-    """Return the collector's application."""
+def _nothing(_: web.Application) -> None:
+    return
+
+
+def make_app(
+    services: Services, watch: Watch | None = None, extend: Callable[[web.Application], None] = _nothing
+) -> web.Application:
+    """Return the collector's application; `extend` may add routes of its own to it."""
     app = web.Application(middlewares=[observed, problems])
     app[SERVICES] = services
     app[ADMISSION] = _admission(services)
     app[WATCH] = watch or Watch()
     app.cleanup_ctx.append(watching)
+    app.on_shutdown.append(_drain)
     for method, path, handler in _routes():
         add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)  # GET brings HEAD along
         add(path, handler, expect_handler=expected)
+    extend(app)
     return app
+
+
+async def _drain(app: web.Application) -> None:
+    app[SERVICES].drain()
 
 
 def _routes() -> Iterator[tuple[str, str, Handler]]:
     yield "POST", "/v1/events", needs("write", post_events)
     yield "GET", "/v1/events", needs("read", list_events)
+    yield "GET", "/v1/live", needs("read", get_live)
     yield "GET", "/v1/rejected", needs("read", list_rejected)
     yield "POST", "/v1/rejected/replay", needs("admin", replay_rejected)
     yield "DELETE", "/v1/actors/{actor}", needs("admin", erase_actor)
@@ -101,9 +115,11 @@ def _admission(services: Services) -> Admission:
     return admission
 
 
-def make_runner(services: Services, watch: Watch | None = None) -> web.AppRunner:
-    """Return a runner for the application. Bodies stay compressed until their size was checked."""
-    app = make_app(services, watch)
+def make_runner(
+    services: Services, watch: Watch | None = None, extend: Callable[[web.Application], None] = _nothing
+) -> web.AppRunner:
+    """Return a runner for the application (see `make_app`). Bodies stay compressed until their size was checked."""
+    app = make_app(services, watch, extend)
     runner = ConnectionRunner(
         app,
         services.limits,

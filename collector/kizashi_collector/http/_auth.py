@@ -1,4 +1,4 @@
-"""Who may ask what: bearer keys with scopes."""
+"""Who may ask what: bearer keys with scopes, and sessions of people, which read and do nothing else."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from aiohttp import web
 from kizashi_collector.http._admission import ADMISSION
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
-from kizashi_collector.store import MAX_SECRET, Keys, Scope
+from kizashi_collector.store import MAX_SECRET, MAX_TOKEN, Keys, Scope
 
-__all__ = ["CALLER", "Handler", "caller_of", "needs"]
+__all__ = ["CALLER", "SESSION_COOKIE", "Handler", "begin_asking", "caller_of", "is_own", "needs", "session_of"]
 
 CALLER: ContextVar[str] = ContextVar("kizashi_caller")
 """Whose request is being answered: a text that stands for its key, or without keys the address it came from."""
+
+SESSION_COOKIE = "kizashi_session"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,12 +42,17 @@ def _caller(secret: str) -> str:
 
 
 def needs(scope: Scope, handler: Handler) -> Handler:
-    """Let a handler run only for a key whose scope includes `scope`; admin includes read, but not write."""
+    """Let a handler run only for a key whose scope includes `scope`; admin includes read, but not write.
+
+    Where `scope` is read, a session that comes from the collector's own pages will do as well.
+    """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         keys = request.app[SERVICES].keys
         if keys is None:
             caller = request.remote or ""
+        elif scope == "read" and "Authorization" not in request.headers and is_own(request) and session_of(request):
+            caller = _session_caller(request)
         else:
             scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
             secret = secret.strip()
@@ -66,3 +73,38 @@ def needs(scope: Scope, handler: Handler) -> Handler:
         return await handler(request)
 
     return guarded
+
+
+def begin_asking(request: web.Request) -> None:
+    """Count a question of somebody who has shown no key yet, by address. Raises ProblemError, 429."""
+    caller = request.remote or ""
+    CALLER.set(caller)
+    request.app[ADMISSION].ask(caller)
+
+
+def session_of(request: web.Request) -> bool:
+    """Whether the request carries a session that holds, and may therefore read."""
+    services, token = request.app[SERVICES], request.cookies.get(SESSION_COOKIE, "")
+    if services.keys is None or not 0 < len(token) < MAX_TOKEN:
+        return False
+    return services.keys.scope_of_session(token, services.clock.now()) is not None
+
+
+def is_own(request: web.Request) -> bool:
+    """Whether one of the collector's own pages sent the request, or a person by hand.
+
+    Browsers say so in Sec-Fetch-Site (W3C Fetch Metadata), but not over plain HTTP to another machine. There they
+    send an Origin with every POST (RFC 6454), and with a GET only where it is another's.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return request.method in ("GET", "HEAD")
+    return origin.partition("://")[2] == request.headers.get("Host", "")
+
+
+def _session_caller(request: web.Request) -> str:
+    # All sessions of one key share its rate.
+    return f"session {request.cookies[SESSION_COOKIE].split('.')[1]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from contextvars import ContextVar
 from itertools import count
 
@@ -11,7 +12,17 @@ from multidict import CIMultiDictProxy
 
 from kizashi_collector.ingest import IngestReport
 
-__all__ = ["HEADER", "Note", "current_note", "current_request_id", "new_request_id", "noted", "noting", "request_id"]
+__all__ = [
+    "HEADER",
+    "Note",
+    "answer_began",
+    "current_note",
+    "current_request_id",
+    "new_request_id",
+    "noted",
+    "noting",
+    "request_id",
+]
 
 HEADER = "X-Request-Id"
 """The header that a proxy sends, and that the answer carries."""
@@ -25,13 +36,15 @@ _numbers = count(1)
 class Note:
     """What is remembered of a request while it is answered: its id, and what the access log may say of it.
 
-    `code` is that of a problem; `key` names the key that was used, and is never its secret.
+    `code` is that of a problem; `key` names the key that was used, and is never its secret. `began` is set where an
+    answer goes on: the instant of `time.perf_counter` when its head was sent.
     """
 
-    __slots__ = ("code", "key", "report", "request_id")
+    __slots__ = ("began", "code", "key", "report", "request_id")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
+        self.began: float | None = None
         self.code: str | None = None
         self.key: str | None = None
         self.report: IngestReport | None = None
@@ -58,6 +71,13 @@ def new_request_id() -> str:
 def current_note() -> Note | None:
     """The note of the request that is being answered here, or None outside of any."""
     return _current.get()
+
+
+def answer_began() -> None:
+    """Note that the answer's head was sent: how long the rest takes says nothing about the collector."""
+    note = _current.get()
+    if note is not None:
+        note.began = time.perf_counter()
 
 
 def current_request_id() -> str | None:

@@ -25,6 +25,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     Of clients: connections; seconds that one may be idle, and bytes of a head that comes in pieces; seconds until a
     head and a body are there, and until so much of an answer was read that more fits into the connection. A body may
     take `body_grace` seconds and one more for every `body_rate` bytes that came, never more than `body_seconds`.
+
+    Of clients that follow events: how many there may be, and seconds of silence after which they are told that there
+    was none to tell.
     """
 
     compressed_bytes: int = 1024 * 1024
@@ -43,6 +46,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     body_grace: float = 10.0
     body_rate: int = 1024
     answer_seconds: float = 60.0
+    followers: int = 20
+    keep_alive_seconds: float = 15.0
 
 
 class InFlight:
@@ -96,6 +101,11 @@ class Services(Struct, kw_only=True):
     tags: Tags = field(default_factory=Tags)
     draining: bool = False
     retention: int | None = None
+
+    def drain(self) -> None:
+        """Take no new batch, and end what would not end by itself."""
+        self.draining = True
+        self.ingest.live.close()
 
 
 SERVICES = web.AppKey("services", Services)

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from kizashi_collector.ingest._check import Checker
 from kizashi_collector.ingest._clock import TRUSTED_WITHIN_MS, Clock
 from kizashi_collector.ingest._decode import BadBodyError, Format, decode_batch
+from kizashi_collector.ingest._live_feed import LiveFeed
 from kizashi_collector.ingest._plan_book import PlanBook
 from kizashi_collector.ingest._usual import USUAL_EVENTS
 from kizashi_collector.store import ACCEPTED, Candidate, EventColumns, Log, Outcome, StoreError
@@ -47,7 +48,10 @@ class OpenBatch(Struct, frozen=True, eq=False):
 
 
 class Ingest:
-    """Takes batches for a log. `retention` in milliseconds overrides the plan's; `max_events` bounds a batch."""
+    """Takes batches for a log. `retention` in milliseconds overrides the plan's; `max_events` bounds a batch.
+
+    `live` tells those who follow what each batch came to.
+    """
 
     def __init__(
         self,
@@ -58,7 +62,9 @@ class Ingest:
         max_events: int = 2_500,
         retention: int | None = None,
         on_batch: Callable[[IngestReport], None] = lambda _: None,
+        live: LiveFeed | None = None,
     ) -> None:
+        self.live = live or LiveFeed()
         self._log = log
         self._plans = plans
         self._clock = clock
@@ -119,6 +125,8 @@ class Ingest:
         first_time = _first_time(parts)
         late = None if first_time is None else batch.received_at - first_time
         self._on_batch(IngestReport(outcomes, batch.shift, batch.imported, late))
+        if self.live.followers:
+            self.live.tell(batch.received_at, parts, outcomes)
         return _answer(parts, outcomes)
 
     def _shift(self, batch: RawBatch, received_at: int) -> int:

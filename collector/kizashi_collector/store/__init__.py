@@ -6,7 +6,7 @@ from kizashi_collector.store._companion import Companion, Keeper, accompany
 from kizashi_collector.store._current import InThread
 from kizashi_collector.store._deletion import keep_retention, retention_cutoff
 from kizashi_collector.store._event_columns import EventColumns
-from kizashi_collector.store._keys import MAX_SECRET, SCOPES, Key, KeyRing, Keys, Scope
+from kizashi_collector.store._keys import Key, KeyRing, Keys
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._protocol import (
     ACCEPTED,
@@ -33,6 +33,8 @@ from kizashi_collector.store._protocol import (
     SummaryReport,
     UnknownCursorError,
 )
+from kizashi_collector.store._secrets import MAX_SECRET, SCOPES, Scope
+from kizashi_collector.store._sessions import MAX_TOKEN
 from kizashi_collector.store._spare_memory import give_back_large
 from kizashi_collector.store._state import BACKUP_STAMP
 from kizashi_collector.store._writer import MAX_REJECTED, CommitReport
@@ -42,6 +44,7 @@ __all__ = [
     "BACKUP_STAMP",
     "MAX_REJECTED",
     "MAX_SECRET",
+    "MAX_TOKEN",
     "SCOPES",
     "Answers",
     "AnswersState",

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 from msgspec import Struct
 from sqlite_utils import Database
 
 from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._schema import key_migrations, migrate
+from kizashi_collector.store._secrets import Scope, digest_of, new_secret, scope_among
+from kizashi_collector.store._sessions import scope_among_sessions, session_among
 from kizashi_collector.store._trouble import remedy
 
-__all__ = ["MAX_SECRET", "SCOPES", "Key", "KeyRing", "Keys", "Scope", "digest_of", "new_secret", "scope_among"]
+__all__ = ["Key", "KeyRing", "Keys"]
 
 _LOOK_S = 0.05
 _log = logging.getLogger("kizashi.store")
-
-Scope = Literal["write", "read", "admin"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
-
-MAX_SECRET = 256
-"""A secret has no more characters; longer ones are not looked up."""
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -55,6 +48,15 @@ class Keys(Protocol):
 
     def scope_of(self, secret: str) -> Scope | None:
         """The scope of a secret, or None where it is unknown or revoked. Compared in constant time."""
+
+    def session_for(self, secret: str, until: int) -> str | None:
+        """A token that stands for a key until then, for reading alone; None where the key is unknown or may not read.
+
+        `until` is in milliseconds since 1970. Nothing is kept: every collector that accepts the key accepts the token.
+        """
+
+    def scope_of_session(self, token: str, now: int) -> Scope | None:
+        """The scope of the key that a token stands for; None where it is forged or over, or the key was revoked."""
 
     def empty(self) -> bool:
         """Tell whether no key at all would be accepted."""
@@ -118,6 +120,14 @@ class KeyRing:
         """The scope of a secret, or None where it is unknown or revoked. Compared in constant time."""
         return scope_among([*self._given, *self._current()], secret)
 
+    def session_for(self, secret: str, until: int) -> str | None:
+        """A token that stands for a key until then; None where the key is unknown or may not read."""
+        return session_among([*self._given, *self._current()], secret, until)
+
+    def scope_of_session(self, token: str, now: int) -> Scope | None:
+        """The scope of the key that a token stands for; None where it is forged or over, or the key was revoked."""
+        return scope_among_sessions([*self._given, *self._current()], token, now)
+
     def empty(self) -> bool:
         """Tell whether no key at all would be accepted."""
         return not self._given and not self._current()
@@ -141,27 +151,6 @@ class KeyRing:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-
-def scope_among(known: Iterable[tuple[bytes, Scope]], secret: str) -> Scope | None:
-    """The scope that goes with a secret, among digests; compared in constant time."""
-    digest = digest_of(secret)
-    found: Scope | None = None
-    for one, scope in known:
-        if hmac.compare_digest(one, digest):
-            found = scope
-    return found
-
-
-def new_secret(scope: Scope) -> str:
-    """A secret that nobody can guess, with its scope in it to be told apart by people."""
-    return f"kz_{scope}_{secrets.token_urlsafe(24)}"
-
-
-def digest_of(secret: str) -> bytes:
-    """What is kept of a secret."""
-    # Bytes that are no UTF-8 arrive from a header as lone surrogates.
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
 
 
 def _open(folder: Path) -> sqlite3.Connection:

@@ -10,11 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kizashi_collector.http import make_app
 from kizashi_collector.store import Scope
-from live_collector import HOUR, LiveCollector, event, live_collector
+from live_collector import HOUR, KEYS, LiveCollector, event, live_collector
 
 ROUTES = [
     ("POST", "/v1/events", {"write"}),
     ("GET", "/v1/events", {"read", "admin"}),
+    ("GET", "/v1/live", {"read", "admin"}),
     ("GET", "/v1/rejected", {"read", "admin"}),
     ("POST", "/v1/rejected/replay", {"admin"}),
     ("DELETE", "/v1/actors/{actor}", {"admin"}),
@@ -46,6 +47,20 @@ async def test_a_route_answers_only_to_the_scopes_it_is_for(
             assert response.status != 500
             if scope is None and refused:
                 assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
+async def test_a_session_opens_what_a_read_key_opens_and_nothing_else(
+    collector: LiveCollector, method: str, path: str, allowed: set[str | None]
+) -> None:
+    keys = collector.services.keys
+    assert keys is not None
+    for scope in ("read", "admin"):
+        token = keys.session_for(KEYS[scope], collector.wall + HOUR)
+        headers = {"Cookie": f"kizashi_session={token}", "Sec-Fetch-Site": "same-origin"}
+        path, data = path.replace("{actor}", "v-1"), b"{}" if method == "POST" else None
+        async with collector.ask(method, path, scope=None, headers=headers, data=data) as response:
+            assert (response.status in (401, 403)) is ("read" not in allowed), response.status
 
 
 def test_every_route_is_in_the_list_above(collector: LiveCollector) -> None:

@@ -4,6 +4,7 @@ from kizashi_collector.http._routes._erase import erase_actor
 from kizashi_collector.http._routes._events import list_events, post_events
 from kizashi_collector.http._routes._funnels import get_funnel, list_funnels, post_funnel
 from kizashi_collector.http._routes._increments import get_increments
+from kizashi_collector.http._routes._live import get_live
 from kizashi_collector.http._routes._operations import get_health, get_metrics, get_openapi, get_ready
 from kizashi_collector.http._routes._plan import get_plan, post_plan
 from kizashi_collector.http._routes._rejected import list_rejected, replay_rejected
@@ -15,6 +16,7 @@ __all__ = [
     "get_funnel",
     "get_health",
     "get_increments",
+    "get_live",
     "get_metrics",
     "get_openapi",
     "get_plan",

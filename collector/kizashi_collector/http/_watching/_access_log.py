@@ -44,7 +44,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         finally:
             resource = request.match_info.route.resource
             route = "unknown" if resource is None else resource.canonical
-            seconds = time.perf_counter() - began
+            seconds = (note.began or time.perf_counter()) - began
             services.metrics.in_flight -= 1
             services.metrics.request(request.method, route, status, seconds)
             slow = seconds >= request.app[WATCH].slow_seconds
