@@ -139,7 +139,8 @@ class ClickHouseAnswers:
             if await self._log.run(lambda: self._walks.being_made(plan)):
                 return  # by another collector, or one that died of it; it is looked at again
             number = self._log.next_number()
-            await self._ask(lambda snapshot: snapshot.walk(plan, ladder, now - LAG_MS, number), _LEARNING_S)
+            walk = self._log.unique_number()
+            await self._ask(lambda snapshot: snapshot.walk(plan, ladder, now - LAG_MS, walk), _LEARNING_S)
             fit = await self._ask(lambda snapshot: snapshot.learn(plan, ladder, now), _LEARNING_S)
             stored = await self._log.run(lambda: self._log.kept.add_fit(fit, number))
         self._learned_until, self._learning_seconds = stored.boundary, stored.seconds

@@ -92,6 +92,7 @@ class Deleter:
             (events,) = self._engine.ask(counted, {"actor": actor})
             rejected = "NOT gone AND JSONExtractString(body, 'actor') = {actor:String}"
             (refused,) = self._engine.ask(f"SELECT count() FROM rejected FINAL WHERE {rejected}", {"actor": actor})
+            self._walks.begin_to_forget(actor)
             # First of all what keeps them from coming back.
             known = f"SELECT DISTINCT id FROM events WHERE {view.logged} AND {of_actor}"
             (ids,) = self._engine.ask(known, {"actor": actor})

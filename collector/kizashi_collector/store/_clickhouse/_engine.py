@@ -157,7 +157,10 @@ class Engine:
         """Delete a partition that is a number, on all shards."""
         layout = Layout(self.address.database, self.address.cluster)
         local = f"{layout.local(table)}{layout.on_cluster}"
-        self.run(f"ALTER TABLE {local} DROP PARTITION {partition}", seconds=DELETING_S)
+        self.run(
+            f"ALTER TABLE {local} DROP PARTITION {partition} SETTINGS max_partition_size_to_drop = 0",
+            seconds=DELETING_S,
+        )
 
     def _patient(self, seconds: float) -> Any:
         """A connection on which nothing may be heard for so long, as while large parts are written anew."""

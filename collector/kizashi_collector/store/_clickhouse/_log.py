@@ -130,6 +130,10 @@ class ClickHouseLog:
         """A number for what is kept beside events: milliseconds since 2026, each once here."""
         return self._appender.next_batch() // COLLECTORS
 
+    def unique_number(self) -> int:
+        """A number that nobody else has, here or in another collector."""
+        return self._appender.next_batch()
+
     def pending(self) -> int:
         """How many events wait to be written."""
         return self._turns.pending

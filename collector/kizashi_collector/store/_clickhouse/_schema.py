@@ -283,8 +283,9 @@ def _journeys(layout: Layout) -> list[str]:
         *layout.tables(
             "journeys",
             f"generation UInt64, actor_key UInt128 CODEC(ZSTD), open Bool, begin Int64 CODEC(ZSTD), sourced Bool, "
-            f"{dimensions}, firsts Array(Int64) CODEC(ZSTD), clock Int64 CODEC(ZSTD), deepest UInt16, ended UInt8, end Int64 CODEC(ZSTD), "
-            "number UInt32, brought Nullable(Int128) CODEC(ZSTD), query LowCardinality(String)",
+            f"{dimensions}, firsts Array(Int64) CODEC(ZSTD), clock Int64 CODEC(ZSTD), deepest UInt16, ended UInt8, "
+            "end Int64 CODEC(ZSTD), number UInt32, brought Nullable(Int128) CODEC(ZSTD), "
+            "query LowCardinality(String)",
             layout.engine("MergeTree"),
             "PARTITION BY generation ORDER BY (open, actor_key, begin)",
             "cityHash64(actor_key)",
@@ -295,6 +296,13 @@ def _journeys(layout: Layout) -> list[str]:
             "edges Array(Tuple(Int64, UInt64)), seen String CODEC(ZSTD), said_at DateTime64(3) DEFAULT now64(3)",
             layout.engine("MergeTree"),
             "ORDER BY generation TTL toDateTime(said_at) + INTERVAL 30 DAY",
+            "0",
+        ),
+        *layout.tables(
+            "erasing",
+            "actor_key UInt128, done Bool, said_at DateTime64(6) DEFAULT now64(6)",
+            layout.engine("MergeTree"),
+            "ORDER BY actor_key",
             "0",
         ),
     ]

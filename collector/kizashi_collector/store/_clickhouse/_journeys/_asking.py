@@ -45,8 +45,10 @@ class Asking(Struct, frozen=True):
     ) -> Iterator[Columns]:
         """The columns of a query of journeys (`found_sql`) for part after part of the actors that have any."""
         kept = self.kept_by(fields)
-        # What is to be walked beside the kept ones is little.
-        parts = 1 if kept is not None else -(-self.oldest()[1] // self.at_once)
+        # Beside kept ones little is walked, unless they are old; those that stand are there in one part at least.
+        parts = (
+            -(-self._events(kept) // self.at_once) if kept is None else max(1, -(-self._events(kept) // self.at_once))
+        )
         for part in range(parts):
             parameters = Parameters()
             found = found_sql(
@@ -77,6 +79,14 @@ class Asking(Struct, frozen=True):
         sql = f"SELECT minIf(begun, there > 0), sum(there) FROM ({begun})"
         [(oldest, found)] = zip(*self.ask(sql, parameters.values), strict=True)
         return (oldest if found else self.as_of), found
+
+    def _events(self, kept: KeptJourneys | None) -> int:
+        """How many planned events are to be walked."""
+        parameters = Parameters()
+        where = planned(self.ladder, self.view, self.as_of, parameters)
+        walked = "" if kept is None else f" AND {kept.to_walk(parameters)}"
+        ((events,),) = self.ask(f"SELECT count() FROM {self.view.table} WHERE {where}{walked}", parameters.values)
+        return int(events)
 
     def keys(self, fields: Sequence[str], since: int | None = None) -> dict[int, Key]:
         """The key of each `source` that journeys begun later than `since` may be credited to."""

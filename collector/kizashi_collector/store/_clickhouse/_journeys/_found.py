@@ -42,9 +42,9 @@ def found_sql(
     """A SELECT of journeys as they stand at as_of, a row each; times are milliseconds, money micros.
 
     actor_key, begin; source, a hash of what the journey is credited to (0: to nothing); deepest (0 to steps, or
-    `ladder.final` of a lone final); clock, when it came there (-1 of a lone final); reached_0, reached_1, … (-1: never); ended (0 not yet, 1 converted, 2 retracted),
-    end (-1: not yet); number, the place of its final in `ladder.depths`, from 1 (0: none yet); brought, 0 unless
-    converted, NULL where no rate leads to the plan's currency.
+    `ladder.final` of a lone final); clock, when it came there (-1 of a lone final); reached_0, reached_1, … (-1:
+    never); ended (0 not yet, 1 converted, 2 retracted), end (-1: not yet); number, the place of its final in
+    `ladder.depths`, from 1 (0: none yet); brought, 0 unless converted, NULL where no rate leads to the plan's currency.
 
     With `begun_after` only those that began later. With `part` (i, n) those of the i-th of n sets of actors. Those that
     are `kept`, and stand as they did, are not walked again.

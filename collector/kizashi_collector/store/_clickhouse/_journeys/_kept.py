@@ -19,11 +19,12 @@ __all__ = ["KeptJourneys"]
 
 class KeptJourneys(Struct, frozen=True):
     """The journeys of events up to `until`, in a table like `journeys` under a number; `anew` are the actors of whom
-    something has changed since of what happened by then."""
+    something has changed since of what happened by then, and so are those of whom one began before `gone`."""
 
     generation: int
     until: int
     anew: tuple[int, ...] = ()
+    gone: int | None = None
     table: str = "journeys"
 
     def standing(
@@ -41,7 +42,8 @@ class KeptJourneys(Struct, frozen=True):
     def to_walk(self, parameters: Parameters) -> str:
         """The condition of events that are walked."""
         later = f"time > {parameters.add(self.until, 'Int64')}"
-        return f"({later} OR actor_key IN {self._anew(parameters)})" if self.anew else later
+        anew = self._anew(parameters)
+        return f"({later} OR actor_key GLOBAL IN ({anew}))" if anew else later
 
     @property
     def numbered(self) -> str:
@@ -50,11 +52,17 @@ class KeptJourneys(Struct, frozen=True):
 
     def others(self, parameters: Parameters) -> str:
         """The condition of those of actors of whom nothing has changed."""
-        return f"{self.numbered} AND actor_key NOT IN {self._anew(parameters)}" if self.anew else self.numbered
+        anew = self._anew(parameters)
+        return f"{self.numbered} AND actor_key GLOBAL NOT IN ({anew})" if anew else self.numbered
 
     def _went_on(self, ladder: Ladder, view: View, as_of: int, parameters: Parameters) -> str:
         later = planned(ladder, view, as_of, parameters, self.until)
         return f"actor_key GLOBAL IN (SELECT actor_key FROM {view.table} WHERE {later})"
 
     def _anew(self, parameters: Parameters) -> str:
-        return f"(SELECT arrayJoin({parameters.add(list(self.anew), 'Array(UInt128)')}))"
+        parts = []
+        if self.anew:
+            parts.append(f"SELECT arrayJoin({parameters.add(list(self.anew), 'Array(UInt128)')}) AS actor_key")
+        if self.gone is not None:
+            parts.append(f"SELECT actor_key FROM {self.table} WHERE {self.numbered} AND begin < {self.gone}")
+        return " UNION ALL ".join(parts)

@@ -6,6 +6,8 @@ make one, from the last one and what has changed since. Old ones are said to be 
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -29,11 +31,16 @@ from kizashi_schemas.plan import Plan
 
 __all__ = ["LAG_MS", "Walks"]
 
+_log = logging.getLogger("kizashi.store")
+
 LAG_MS = 120_000
 """So long ago is what is walked: what comes later than that is walked anew, so it should be little."""
 
 _MOST_ANEW = 20_000
 """Where something has changed of more actors than these, all are walked."""
+
+_FRESH_MS = 1_800_000
+"""A walk of so short a time before is not made again: whoever needs it may fail, and ask again soon."""
 
 _BUSY = "INTERVAL 20 MINUTE"
 """So long somebody who began a walk is taken to be at it, and an old one is kept for those who still read it."""
@@ -41,8 +48,8 @@ _BUSY = "INTERVAL 20 MINUTE"
 _DIMENSIONS = ", ".join(DIMENSIONS)
 _JOURNEY = f"actor_key, open, begin, sourced, {_DIMENSIONS}, firsts, clock, deepest, ended, end, number, brought"
 _STEPS = """
-    SELECT generation, any(plan_id), max(step) AS last, anyIf(seen, step = 'done'), anyIf(edges, step = 'done'),
-        anyIf(until, step = 'done') AS done_until, max(said_at) > now64(3) - {busy} AS lately
+    SELECT generation, any(plan_id), max(step) AS last, anyIf(seen, step != 'gone'), anyIf(edges, step != 'gone'),
+        anyIf(until, step != 'gone') AS of_until, max(said_at) > now64(3) - {busy} AS lately
     FROM walks WHERE {where} GROUP BY generation
 """
 
@@ -64,18 +71,20 @@ class Walks:
 
     def kept(self, ask: Ask, settled: Settled, plan: Plan, ladder: Ladder, as_of: int) -> KeptJourneys | None:
         """What the last walk of a plan by as_of tells of the rows that stand; None where that would be little."""
-        walk = self._last(ask, plan.learning_id, as_of)
+        walk = self._last(ask, plan.learning_id, as_of, settled.sealed)
         if walk is None:
             return None
         anew = changed_actors(ask, walk.seen, Seen.of(settled, as_of), settled.edges, ladder, _MOST_ANEW)
-        since = set(settled.edges) - set(walk.edges)
-        if anew is not None and since:
-            gone = f"SELECT DISTINCT actor_key FROM journeys WHERE generation = {walk.generation} AND begin < "
-            (old,) = ask(f"{gone}{max(since)[0]} LIMIT {_MOST_ANEW + 1}", {})
-            anew |= set(old)
-        if anew is None or len(anew) > _MOST_ANEW:
+        if anew is None:
             return None
-        return KeptJourneys(walk.generation, walk.until, tuple(sorted(anew)))
+        # Of an erasure that broke off nobody knows how far it came.
+        (erasing,) = ask("SELECT actor_key FROM erasing GROUP BY actor_key HAVING NOT argMax(done, said_at)", {})
+        anew.update(erasing)
+        if len(anew) > _MOST_ANEW:
+            return None
+        # Of these there may be any number: the edge moves by a day at once.
+        gone = max((before for before, _ in set(settled.edges) - set(walk.edges)), default=None)
+        return KeptJourneys(walk.generation, walk.until, tuple(sorted(anew)), gone)
 
     def being_made(self, plan: Plan) -> bool:
         """Whether somebody has begun a walk of a plan lately, and may still be at it."""
@@ -100,46 +109,75 @@ class Walks:
         `adjusted` tells whether there is any adjustment at all; `at_once` that of Asking.
         """
         last = self._last(ask, plan.learning_id, until)
-        if last is not None and last.until == until:
+        if last is not None and until - last.until < _FRESH_MS:
             return
-        self._say(generation, plan.learning_id, "begun")
-        done = False
+        said = (until, settled.edges, msgspec.json.encode(Seen.of(settled, until)).decode())
+        self._say(generation, plan.learning_id, "begun", *said)
+        done = told = False
         try:
             self._write(ask, settled, plan, ladder, until, generation, adjusted, at_once, check)
             # Who was erased meanwhile may be in it.
             ((erased,),) = ask("SELECT count() FROM erased", {})
             if erased == settled.erased:
-                seen = msgspec.json.encode(Seen.of(settled, until)).decode()
-                self._say(generation, plan.learning_id, "done", until, settled.edges, seen)
+                told = True
+                self._say(generation, plan.learning_id, "done", *said)
                 done = True
         finally:
             if not done:
                 self._say(generation, plan.learning_id, "gone")
-        self._tidy(plan)
+                if not told:
+                    # Nobody reads it, and who was erased may be in it. What fails here is tidied up later.
+                    with contextlib.suppress(StoreError):
+                        self._engine.drop_partition("journeys", generation)
+        try:
+            self._tidy(plan)
+        except StoreError as error:
+            # The walk is there.
+            _log.warning("cannot delete old walks: %s; it is tried again", error)
+
+    def begin_to_forget(self, actor: str) -> None:
+        """Use nothing that is kept of an actor, from now on until all of it is forgotten."""
+        self._say_of(actor, forgotten=False)
 
     def forget(self, actor: str) -> None:
         """Delete the journeys of an actor whose events are gone."""
         of_actor = "actor_key = reinterpretAsUInt128(sipHash128({actor:String}))"
         self._engine.delete("journeys", of_actor, {"actor": actor})
+        self._say_of(actor, forgotten=True)
+
+    def _say_of(self, actor: str, *, forgotten: bool) -> None:
+        key = "reinterpretAsUInt128(sipHash128({actor:String}))"
+        said = f"INSERT INTO erasing (actor_key, done) SELECT {key}, {{done:Bool}}"
+        self._engine.run(said, {"actor": actor, "done": forgotten})
 
     def forget_lost(self, rows: Collection[RowNumber]) -> None:
-        """Give up walks in which any of these rows stood: they lost to others since, and are about to be deleted."""
-        for plan_id, walk in self._done(self._engine.ask):
+        """Give up walks, also those that are being made, in which any of these rows stood: they lost to others since,
+        and are about to be deleted."""
+        if not rows:
+            return
+        for plan_id, walk in self._walks(self._engine.ask, steps=("begun", "done")):
             then = walk.seen.settled(walk.edges)
             if any(then.stands(row) for row in rows):
                 self._say(walk.generation, plan_id, "gone")
 
-    def _last(self, ask: Ask, plan_id: str, as_of: int) -> Walk | None:
-        done = [walk for _, walk in self._done(ask, plan_id) if walk.until <= as_of]
+    def _last(self, ask: Ask, plan_id: str, as_of: int, sealed: int | None = None) -> Walk | None:
+        """With `sealed` only of those who knew no later seal: what settled in between is in theirs."""
+        done = [
+            walk
+            for _, walk in self._walks(ask, plan_id)
+            if walk.until <= as_of and (sealed is None or walk.seen.sealed <= sealed)
+        ]
         return max(done, key=lambda walk: (walk.until, walk.generation), default=None)
 
-    def _done(self, ask: Ask, plan_id: str | None = None) -> list[tuple[str, Walk]]:
+    def _walks(
+        self, ask: Ask, plan_id: str | None = None, steps: Collection[str] = ("done",)
+    ) -> list[tuple[str, Walk]]:
         where = "1" if plan_id is None else "plan_id = {plan:String}"
-        steps = ask(_STEPS.format(busy=_BUSY, where=where), {} if plan_id is None else {"plan": plan_id})
+        found = ask(_STEPS.format(busy=_BUSY, where=where), {} if plan_id is None else {"plan": plan_id})
         return [
             (plan, Walk(generation, until, tuple(edges), msgspec.json.decode(seen, type=Seen)))
-            for generation, plan, last, seen, edges, until, _ in zip(*steps, strict=True)
-            if last == "done"
+            for generation, plan, last, seen, edges, until, _ in zip(*found, strict=True)
+            if last in steps
         ]
 
     def _write(
@@ -176,7 +214,9 @@ class Walks:
             standing = kept.standing(ladder, view, until, parameters)
             write(f"SELECT {generation}, {columns}, initialQueryID() FROM journeys WHERE {standing}", parameters)
         parameters = Parameters()
-        where = planned(ladder, view, until, parameters, None if kept is None else kept.until)
+        where = planned(ladder, view, until, parameters)
+        if kept is not None:
+            where += f" AND {kept.to_walk(parameters)}"
         ((events,),) = ask(f"SELECT count() FROM {view.table} WHERE {where}", parameters.values)
         parts = max(1, -(-events // at_once))
         for part in range(parts):
