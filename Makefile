@@ -18,7 +18,7 @@ SECONDS ?= 86400
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
-	$(BIN)/python examples/demo.py
+	$(BIN)/kizashi demo
 
 serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
 	$(BIN)/kizashi serve --data data --plan examples/plan.toml

@@ -28,7 +28,8 @@ def add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "backup",
         help="write the log and the keys to one file, also while the collector runs",
-        description="Write a consistent backup of a data folder to one file. It appears whole, or not at all.",
+        description="Write a consistent backup of a data folder to one file. It appears whole, or not at all. "
+        "Exit status: 0 written, 1 not written, 2 used wrongly.",
         epilog="example: kizashi backup --data ./data /backups/",
     )
     parser.add_argument("target", type=Path, help="the file to write; in a folder, one named after the time")
@@ -42,7 +43,8 @@ def add_restore(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = commands.add_parser(
         "restore",
         help="bring a backup back into a new data folder",
-        description="Check a backup and put it into a data folder that is new or empty, while no collector runs on it.",
+        description="Check a backup and put it into a data folder that is new or empty, while no collector runs on it. "
+        "Exit status: 0 restored, 1 not restored, 2 used wrongly.",
         epilog="example: kizashi restore --data ./restored /backups/kizashi-20261120T041500Z.tar",
     )
     parser.add_argument("backup", type=Path, nargs="?", help="the file that `kizashi backup` wrote")

@@ -32,7 +32,8 @@ def add_copy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "copy",
         help="copy a data folder into ClickHouse, to move there",
         description="Copy everything that answers are made of from a data folder, on which no collector may run, into "
-        "a ClickHouse store. What was copied before is found there: the command may be broken off and given again.",
+        "a ClickHouse store. What was copied before is found there: the command may be broken off and given again. "
+        "Exit status: 0 all of the log counts there, 1 not all, or it failed, 2 used wrongly.",
         epilog="example: kizashi copy --data ./data --to clickhouse://host:8123/kizashi",
     )
     parser.add_argument(

@@ -20,7 +20,9 @@ def add_erase(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "erase",
         help="erase everything that a running collector stores of an actor",
         description="Erase every event of an actor, adjustments of its orders, and rejected events that name it. "
-        "Backups are another matter: see docs/privacy.md.",
+        "Backups are another matter: see docs/privacy.md. "
+        "Exit status: 0 erased, or there was nothing, 1 not done, 2 used wrongly.",
+        epilog="example: kizashi erase v-8f2 --endpoint http://127.0.0.1:8700",
     )
     parser.add_argument("actor", metavar="ACTOR", help="the actor's id, as it was sent")
     add_remote_options(parser, "admin")

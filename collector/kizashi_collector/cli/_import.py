@@ -54,6 +54,7 @@ def add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="send exported events (CSV, NDJSON, Segment, GA4) to a collector",
         description="Send exported events to a running collector. Killed or stopped, the same command goes on where it "
         "was; run twice, it stores nothing twice. Exit status: 0 all in, 1 some rejected, 2 wrong use, 3 no collector.",
+        epilog="example: kizashi import orders.csv.gz --mapping orders.toml --endpoint http://127.0.0.1:8700 --dry-run",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="plain, gzip or zstd")
     parser.add_argument("--endpoint", help="the collector, for example http://127.0.0.1:8700 ($KIZASHI_ENDPOINT)")

@@ -1,4 +1,4 @@
-"""`kizashi keys create|list|revoke`: the keys of a data folder, also while the collector runs."""
+"""`kizashi keys create|list|revoke`: the keys of a data folder or of a ClickHouse store, also while collectors run."""
 
 from __future__ import annotations
 
@@ -10,45 +10,69 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from kizashi_collector.cli._settings import SettingsError, add_options, resolve
-from kizashi_collector.store import SCOPES, KeyRing, StoreError
+from kizashi_collector.cli._terminal import plain, table
+from kizashi_collector.store import SCOPES, KeyRing, Keys, StoreError
 from kizashi_schemas import KizashiError, format_time
 
 __all__ = ["add_keys"]
 
+# What any store takes for the number of a key.
+_MOST = 2**63
+
 
 def add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `kizashi keys` to the command line."""
-    parser = commands.add_parser("keys", help="create, list and revoke API keys")
+    parser = commands.add_parser(
+        "keys",
+        help="create, list and revoke API keys",
+        description="Manage the keys of the store that `kizashi serve` has: of a data folder, or of a ClickHouse "
+        "store. Exit status: 0 done, 1 not done, 2 used wrongly.",
+        epilog="example: kizashi keys create --scope read --name bidder --data ./data",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="make a key and print its secret, once")
+    create = actions.add_parser(
+        "create",
+        help="make a key and print its secret, once",
+        description="Make a key and print its secret. The store keeps a digest: it cannot be shown again.",
+        epilog="example: kizashi keys create --scope write --name shop --store clickhouse://host:8123/kizashi",
+    )
     create.add_argument("--scope", choices=SCOPES, required=True, help="write: send events; read: ask; admin: manage")
     create.add_argument("--name", default="", help="what the key is for")
-    listing = actions.add_parser("list", help="show keys, without their secrets")
+    listing = actions.add_parser(
+        "list",
+        help="show keys, without their secrets",
+        description="Show all keys that were made, revoked ones too. Those of the environment are not stored.",
+        epilog="example: kizashi keys list --data ./data --json",
+    )
     listing.add_argument("--json", action="store_true", help="as JSON")
-    revoke = actions.add_parser("revoke", help="make a key worthless at once")
+    revoke = actions.add_parser(
+        "revoke",
+        help="make a key worthless at once",
+        description="Make a key worthless: at once, or, of a ClickHouse store, within some two seconds.",
+        epilog="example: kizashi keys revoke 3 --data ./data",
+    )
     revoke.add_argument("id", type=int, help="the number that `list` shows")
     for action, do in ((create, _create), (listing, _list), (revoke, _revoke)):
-        add_options(action, ("data",))
+        add_options(action, ("data", "store"))
         action.set_defaults(run=_run, do=do)
 
 
 def _run(args: argparse.Namespace) -> int:
-    do: Callable[[KeyRing, argparse.Namespace], None] = args.do
+    do: Callable[[Keys, argparse.Namespace], None] = args.do
     os.umask(0o077)
     try:
-        folder: Path = resolve(args)["data"]
-        if do is not _create:
-            _check_keys_exist(folder)
-        with closing(KeyRing(folder, clock=lambda: time.time_ns() // 1_000_000)) as ring:
+        settings = resolve(args)
+        with closing(_opened(settings, make=do is _create)) as keys:
             try:
-                do(ring, args)
+                do(keys, args)
             except sqlite3.Error as error:
                 raise StoreError(
-                    f"cannot use {folder / 'keys.db'}: {error}; check who may write there, and try again"
+                    f"cannot use {settings['data'] / 'keys.db'}: {error}; check who may write there, and try again"
                 ) from None
     except (KizashiError, OSError) as error:
         print(f"kizashi keys: {error}", file=sys.stderr)
@@ -56,35 +80,53 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_keys_exist(folder: Path) -> None:
-    """Opening a key ring makes what is not there; one who looks for a key has merely mistyped the folder."""
-    if not (folder / "keys.db").exists():
+def _opened(settings: dict[str, Any], *, make: bool) -> Keys:
+    """The keys of the store; one who looks for a key, and makes none, has merely mistyped where that is."""
+    if settings["store"] == "sqlite":
+        folder: Path = settings["data"]
+        if not make and not (folder / "keys.db").exists():
+            raise SettingsError(
+                f"no collector has kept keys in {str(folder)!r}; name its folder with --data or KIZASHI_DATA, "
+                "or make a first key with `kizashi keys create`"
+            )
+        return KeyRing(folder, clock=_now)
+    try:
+        from kizashi_collector.store.clickhouse import Address, ClickHouseKeys  # an extra
+    except ImportError:
         raise SettingsError(
-            f"no collector has kept keys in {str(folder)!r}; name its folder with --data or KIZASHI_DATA, "
-            "or make a first key with `kizashi keys create`"
-        )
+            "--store clickhouse:// needs the extra `clickhouse`: pip install 'kizashi[collector,clickhouse]'"
+        ) from None
+    return ClickHouseKeys.at(Address.of(settings["store"]), clock=_now, make=make)
 
 
-def _create(ring: KeyRing, args: argparse.Namespace) -> None:
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _create(keys: Keys, args: argparse.Namespace) -> None:
     try:
         args.name.encode()
     except UnicodeEncodeError:
         raise SettingsError(f"--name: {args.name!r} is not UTF-8; write it in a UTF-8 terminal") from None
-    print(ring.create(args.name, args.scope))
+    print(keys.create(args.name, args.scope))
 
 
-def _list(ring: KeyRing, args: argparse.Namespace) -> None:
-    keys = ring.all()
+def _list(keys: Keys, args: argparse.Namespace) -> None:
+    found = keys.all()
     if args.json:
-        print(msgspec.json.encode(keys).decode())
+        print(msgspec.json.encode(found).decode())
         return
-    print(f"{'id':>4}  {'scope':<6}  {'created':<24}  {'revoked':<24}  name")
-    for key in keys:
-        revoked = "" if key.revoked_at is None else format_time(key.revoked_at)
-        print(f"{key.id:>4}  {key.scope:<6}  {format_time(key.created_at):<24}  {revoked:<24}  {key.name}")
+    rows = [
+        [
+            *(str(key.id), key.scope, format_time(key.created_at)),
+            *("" if key.revoked_at is None else format_time(key.revoked_at), plain(key.name)),
+        ]
+        for key in found
+    ]
+    for line in table(["id", "scope", "created", "revoked", "name"], rows, left=5):
+        print(line)
 
 
-def _revoke(ring: KeyRing, args: argparse.Namespace) -> None:
-    # SQLite's numbers end there; what lies beyond is the number of no key.
-    if not (abs(args.id) < 2**63 and ring.revoke(args.id)):
+def _revoke(keys: Keys, args: argparse.Namespace) -> None:
+    if not (0 <= args.id < _MOST and keys.revoke(args.id)):
         raise SettingsError(f"no key {args.id} to revoke; `kizashi keys list` shows them")

@@ -18,14 +18,27 @@ _MOST_LISTED = 1_000
 
 def add_rejected(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `kizashi rejected` to the command line."""
-    parser = commands.add_parser("rejected", help="list rejected events of a running collector, or try them again")
+    parser = commands.add_parser(
+        "rejected",
+        help="list rejected events of a running collector, or try them again",
+        description="Look at what a running collector refused and kept, with the reason for each, and try it again "
+        "when the reason is mended.",
+        epilog="example: kizashi rejected list --endpoint http://127.0.0.1:8700 --code bad_currency",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="show the newest, and how many there are of each code")
+    listing = actions.add_parser(
+        "list",
+        help="show the newest, and how many there are of each code",
+        description="Show rejected events, the newest first, each with its reason, and counts by code. "
+        "Exit status: 0 answered, 1 not answered, 2 used wrongly.",
+        epilog="example: kizashi rejected list --code bad_currency --limit 5",
+    )
     replay = actions.add_parser(
         "replay",
         help="try them again under the plan in force",
         description="Try rejected events again, oldest first, under the plan in force. "
         "Exit status: 0 none of those tried stays rejected, 1 some do or it failed, 2 used wrongly.",
+        epilog="example: kizashi rejected replay --code unknown_event --since 2026-11-20T00:00Z",
     )
     for action, scope, do, most, default in (
         (listing, "read", _list, _MOST_LISTED, 20),

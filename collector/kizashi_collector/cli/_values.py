@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from kizashi_collector.analysis import PlanChange, changed_plan_text, plan_text_diff
+from kizashi_collector.cli._figures import amount, amount_text, length, ratio
 from kizashi_collector.cli._remote import RemoteError, add_remote_options, ask
+from kizashi_collector.cli._terminal import plain, table
 from kizashi_schemas import KizashiError, ValuesAnswer, ValueStep
 from kizashi_schemas.plan import load_plan
 
 __all__ = ["add_values", "lines_of", "suggested_diff"]
 
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
-
 
 def add_values(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `kizashi values` to the command line."""
-    parser = commands.add_parser("values", help="what micro-conversions are worth, as a running collector learned it")
+    parser = commands.add_parser(
+        "values",
+        help="what micro-conversions are worth, as a running collector learned it",
+        description="What can be done with the values that a running collector has learned.",
+        epilog="example: kizashi values review --endpoint http://127.0.0.1:8700",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     review = actions.add_parser(
         "review",
         help="declared against learned values, and which micro-conversions to keep",
         description="Review the micro-conversions of the plan in force: a row and a sentence for each. "
-        "Lift is observational: it says what goes together, not what causes what.",
+        "Lift is observational: it says what goes together, not what causes what. "
+        "Exit status: 0 answered, 1 not answered, or no plan file, 2 used wrongly.",
+        epilog="example: kizashi values review --diff plan.toml > new.diff; kizashi plan apply new.diff plan.toml",
     )
     add_remote_options(review, "read")
     review.add_argument("--as-of", metavar="TIME", help="as it stood then, such as 2026-11-20T00:00:00Z")
@@ -116,19 +122,20 @@ def lines_of(answer: ValuesAnswer) -> list[str]:
     rows = [_cells(step) for step in answer.steps]
     lines = []
     if rows:
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines.append(_row(head, widths))
-        for step, row in zip(answer.steps, rows, strict=True):
-            lines += [_row(row, widths), f"    {_plain(step.sentence)}"]
+        # Names and verdicts read from the left, numbers from the right.
+        first, *others = table(head, rows, left=2)
+        lines.append(first)
+        for step, row in zip(answer.steps, others, strict=True):
+            lines += [row, f"    {plain(step.sentence)}"]
         lines.append("")
-    lines += [_plain(double.sentence) for double in answer.double_counted]
+    lines += [plain(double.sentence) for double in answer.double_counted]
     lines += [
-        _plain(f"Review overdue, {'no owner' if late.owner is None else late.owner}: {', '.join(late.events)}.")
+        plain(f"Review overdue, {'no owner' if late.owner is None else late.owner}: {', '.join(late.events)}.")
         for late in answer.overdue
     ]
-    lines.append(_plain(answer.sentence))
+    lines.append(plain(answer.sentence))
     if answer.plan is not None:
-        lines.append(_plain(_basis(answer)))
+        lines.append(plain(_basis(answer)))
     return lines
 
 
@@ -142,11 +149,11 @@ def _cells(step: ValueStep) -> list[str]:
         if learned is None
         else f"{_amount(learned.value)} ({_amount(learned.low)} to {_amount(learned.high)})"
         + ("" if learned.method == "fit" else "*"),
-        "-" if lift is None else f"{_ratio(lift.ratio)} ({_ratio(lift.low)} to {_ratio(lift.high)})",
+        "-" if lift is None else f"{ratio(lift.ratio)} ({ratio(lift.low)} to {ratio(lift.high)})",
         f"{step.converted:,}",
         f"{step.journeys:,}",
-        "-" if lag is None else _length(lag.p50),
-        "-" if lag is None else _length(lag.p90),
+        "-" if lag is None else length(lag.p50),
+        "-" if lag is None else length(lag.p90),
         f"{step.count_28d:,}",
     ]
 
@@ -162,37 +169,5 @@ def _basis(answer: ValuesAnswer) -> str:
     )
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    # Names and verdicts read from the left, numbers from the right.
-    padded = [
-        cell.ljust(width) if at < 2 else cell.rjust(width)
-        for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()
-
-
 def _amount(raw: msgspec.Raw) -> str:
-    """An amount as the answer has it, whole from 100 on: digits below are no news there."""
-    value = msgspec.json.decode(raw)
-    if value is None:
-        return "-"
-    if value == "event":
-        return "event"
-    number = float(value)
-    return f"{number:,.0f}" if number >= 100 else f"{number:.2f}".removesuffix(".00")
-
-
-def _ratio(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"
-
-
-def _length(seconds: float) -> str:
-    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
-        if seconds >= size:
-            return f"{seconds / size:.1f}{unit}"
-    return f"{seconds:.0f}s"
-
-
-def _plain(text: str) -> str:
-    """Text that no terminal obeys: owners are named by whoever wrote the plan."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
+    return "event" if bytes(raw) == b'"event"' else amount_text(amount(raw))

@@ -40,7 +40,7 @@ def add_apply(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the action `apply`."""
     parser = actions.add_parser(
         "apply",
-        usage="%(prog)s [-h] [--endpoint URL] [--key KEY] [--yes] [--dry-run] [--json] [DIFF] PLAN",
+        usage=f"%(prog)s [-h] [--endpoint URL] [--key KEY] [--yes]\n{' ' * 26}[--dry-run] [--json] [DIFF] PLAN",
         help="change a plan file as a diff says, or put a plan file in force at a collector",
         description="With two files: change the plan file as the diff says, which `kizashi values review --diff` made "
         "and you have read. Comments and spacing stay; the result is checked before anything is written. With one: put "

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
+from kizashi._commands._completion import add_completion
 from kizashi._commands._doctor import add_doctor
 from kizashi._commands._plan_commands import add_plan
 from kizashi._version import __version__
 
-__all__ = ["ENTRY_POINT_GROUP", "main"]
+__all__ = ["ENTRY_POINT_GROUP", "main", "whole_parser"]
 
 ENTRY_POINT_GROUP = "kizashi.commands"
 """Entry points here load to `add(subparsers)`, which adds a parser and sets its default `run(args) -> int`."""
@@ -23,19 +24,7 @@ _OWN = ("plan", "doctor")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit status: 0 done, 1 not in order, 2 used wrongly."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="kizashi",
-        description="Micro-conversions with a value: the tracking plan, the collector, its answers.",
-        epilog="example: kizashi plan check plan.toml; `kizashi COMMAND --help` tells more of each",
-    )
-    parser.add_argument("--version", action="version", version=f"kizashi {__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    add_plan(commands)
-    add_doctor(commands)
-    # What this install can do by itself starts without loading anybody else's code, and works if that is broken.
-    if arguments[:1] not in [[name] for name in _OWN]:
-        for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
-            _add(entry, commands)
+    parser = whole_parser(beside=arguments[:1] not in [[name] for name in _OWN])
     args, rest = parser.parse_known_args(arguments)
     if rest and not getattr(args, "takes_anything", False):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -48,6 +37,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
+
+
+def whole_parser(*, beside: bool = True) -> argparse.ArgumentParser:
+    """The parser of the program, with the commands of the base install and, with `beside`, those of entry points."""
+    parser = argparse.ArgumentParser(
+        prog="kizashi",
+        description="Micro-conversions with a value: the tracking plan, the collector, its answers.",
+        epilog="example: kizashi plan check plan.toml; `kizashi COMMAND --help` tells more of each",
+    )
+    parser.add_argument("--version", action="version", version=f"kizashi {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    add_plan(commands)
+    add_doctor(commands)
+    add_completion(commands)
+    # What this install can do by itself starts without loading anybody else's code, and works if that is broken.
+    if beside:
+        for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+            _add(entry, commands)
+    return parser
 
 
 def _add(entry: EntryPoint, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

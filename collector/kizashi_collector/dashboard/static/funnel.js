@@ -14,20 +14,8 @@ const PATIENCE_MS = 250;
 const RECOMPUTING_MS = 3_000;
 
 void start(async () => {
-  await styled();
   return page(await get("/v1/plan"));
 });
-
-// The sheet of this page alone.
-function styled() {
-  const link = h("link", { rel: "stylesheet", href: new URL("./funnel.css", import.meta.url).href });
-  const loaded = new Promise((resolve) => {
-    link.addEventListener("load", resolve);
-    link.addEventListener("error", resolve);
-  });
-  document.head.append(link);
-  return loaded;
-}
 
 function page(known) {
   const plan = known.plan;
@@ -226,7 +214,11 @@ function page(known) {
       navigator.clipboard ? h("button", { type: "button", class: "plain", onclick: copy }, t("funnel.copy")) : null,
       said,
     ];
+    const held = stamp.contains(document.activeElement);
     stamp.replaceChildren(...parts.filter(Boolean));
+    if (held) {
+      stamp.querySelector("button, a")?.focus();
+    }
   }
 
   function unfix() {

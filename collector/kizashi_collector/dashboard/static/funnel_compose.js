@@ -27,7 +27,14 @@ export function composer({ names, fields, onapply }) {
   const said = h("p", { class: "unseen", role: "status" });
   const add = h("button", { type: "button", onclick: addStep }, `＋ ${t("funnel.add")}`);
   const most = h("p", { class: "hint", hidden: true }, t("funnel.most"));
-  const window_ = h("input", { id: `${id}-conversion_window`, autocomplete: "off", spellcheck: "false", size: 6, placeholder: DEFAULT_CONVERSION_WINDOW, "aria-describedby": `${id}-window-hint` });
+  const window_ = h("input", {
+    id: `${id}-conversion_window`,
+    autocomplete: "off",
+    spellcheck: "false",
+    size: 6,
+    placeholder: DEFAULT_CONVERSION_WINDOW,
+    "aria-describedby": `${id}-window-hint`,
+  });
   const rules = {
     order: select("order", ["ordered", "strict", "unordered"]),
     count: select("count", ["actors", "attempts"]),
@@ -47,7 +54,14 @@ export function composer({ names, fields, onapply }) {
       "div",
       { class: "controls" },
       ruleField("order", rules.order),
-      h("div", { class: "field", "data-field": "conversion_window" }, h("label", { for: window_.id }, t("funnel.conversion_window")), window_, h("span", { class: "hint", id: `${id}-window-hint` }, t("funnel.conversion_window_hint")), errorPlace()),
+      h(
+        "div",
+        { class: "field", "data-field": "conversion_window" },
+        h("label", { for: window_.id }, t("funnel.conversion_window")),
+        window_,
+        h("span", { class: "hint", id: `${id}-window-hint` }, t("funnel.conversion_window_hint")),
+        errorPlace(),
+      ),
       ruleField("count", rules.count),
       ruleField("entry", rules.entry),
     ),

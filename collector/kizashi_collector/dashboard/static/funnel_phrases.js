@@ -53,9 +53,9 @@ export function whereWords(where) {
   const words = Object.entries(where).map(([key, wanted]) => {
     const texts = [...new Set((Array.isArray(wanted) ? wanted : [wanted]).map((one) => (typeof one === "string" ? one : JSON.stringify(one))))];
     const value = texts.length === 1 ? texts[0] : t("funnel.one_of", { values: texts.join(", ") });
-    return t("funnel.where", { key, value: value === "" ? t("funnel.none") : value });
+    return t("funnel.is", { key, value: value === "" ? t("funnel.none") : value });
   });
-  return words.join(lang === "ja" ? "、" : ", ");
+  return words.length > 0 ? t("funnel.where", { all: words.join(t("funnel.and")) }) : "";
 }
 
 /**

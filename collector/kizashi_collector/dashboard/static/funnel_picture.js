@@ -286,6 +286,7 @@ function spread(columns) {
   const text = (seconds) => (seconds === null ? "" : duration(seconds * 1000));
   const tail = columns.at(-1).to === null;
   const head = (key) => h("th", { scope: "col", class: "numeric" }, t(key));
+  const cell = (words_) => h("td", { class: "numeric" }, words_);
   return h(
     "figure",
     { class: "stack" },
@@ -299,7 +300,12 @@ function spread(columns) {
         return s("rect", attributes, s("title", {}, `${text(column.from)}: ${number(column.count)}`));
       }),
     ),
-    h("div", { class: "spread-ends small quiet", "aria-hidden": "true" }, h("span", {}, text(columns[0].from)), h("span", {}, tail ? t("funnel.longer", { time: text(columns.at(-1).from) }) : text(columns.at(-1).to))),
+    h(
+      "div",
+      { class: "spread-ends small quiet", "aria-hidden": "true" },
+      h("span", {}, text(columns[0].from)),
+      h("span", {}, tail ? t("funnel.longer", { time: text(columns.at(-1).from) }) : text(columns.at(-1).to)),
+    ),
     tail ? h("p", { class: "hint" }, t("funnel.tail")) : null,
     h(
       "details",
@@ -313,7 +319,7 @@ function spread(columns) {
           {},
           h("caption", { class: "unseen" }, label),
           h("thead", {}, h("tr", {}, head("funnel.time_from"), head("funnel.time_to"), head("funnel.completed"))),
-          h("tbody", {}, columns.map((column) => h("tr", {}, h("th", { scope: "row", class: "numeric" }, text(column.from)), h("td", { class: "numeric" }, text(column.to)), h("td", { class: "numeric" }, number(column.count))))),
+          h("tbody", {}, columns.map(({ from, to, count }) => h("tr", {}, h("th", { scope: "row", class: "numeric" }, text(from)), cell(text(to)), cell(number(count))))),
         ),
       ),
     ),

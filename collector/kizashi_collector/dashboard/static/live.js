@@ -8,7 +8,6 @@ import { follow } from "./live_stream.js";
 import { words } from "./live_words.js";
 
 say(words);
-document.head.append(h("link", { rel: "stylesheet", href: new URL("./live.css", import.meta.url).href }));
 
 const LOADED = 100;
 const HELD = 1_000;
@@ -42,7 +41,14 @@ start(() => {
   const state = h("span", { role: "status" }, connection);
   const more = h("span", { class: "badge info", hidden: true });
   const pause = h("button", { type: "button", onclick: toggle }, t("live.pause"));
-  const filter = h("input", { type: "search", id: "live-filter", value: params.get("q"), autocomplete: "off", spellcheck: "false", oninput: narrowed });
+  const filter = h("input", {
+    type: "search",
+    id: "live-filter",
+    value: params.get("q"),
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: narrowed,
+  });
   const show = choice({
     label: t("live.show"),
     options: VERDICTS.map((value) => ({ value, label: t(`live.${value}`) })),
@@ -51,10 +57,19 @@ start(() => {
   });
   const lost = h("p", { class: "hint", hidden: true });
   const announced = h("p", { class: "unseen", role: "status" });
-  const tiles = Object.fromEntries(["per_minute", "accepted", "duplicate", "rejected"].map((key) => [key, h("dd", { class: "figure" }, number(0))]));
+  const tiles = Object.fromEntries(
+    ["per_minute", "accepted", "duplicate", "rejected"].map((key) => [key, h("dd", { class: "figure" }, number(0))]),
+  );
   const stream = panel(
     t("live.stream"),
-    h("div", { class: "controls" }, h("div", { class: "field" }, h("label", { for: "live-filter" }, t("live.filter")), filter), show, pause, more),
+    h(
+      "div",
+      { class: "controls" },
+      h("div", { class: "field" }, h("label", { for: "live-filter" }, t("live.filter")), filter),
+      show,
+      pause,
+      more,
+    ),
     h("p", { class: "hint" }, t("live.kept")),
     lost,
     events.element,
@@ -85,7 +100,13 @@ start(() => {
       "dl",
       { class: "tiles" },
       Object.entries(tiles).map(([key, figure]) =>
-        h("div", { class: "tile" }, h("dt", {}, t(`live.${key}`)), figure, h("dd", { class: "note" }, key === "per_minute" ? "" : t("live.since", { when: when(opened) }))),
+        h(
+          "div",
+          { class: "tile" },
+          h("dt", {}, t(`live.${key}`)),
+          figure,
+          h("dd", { class: "note" }, key === "per_minute" ? "" : t("live.since", { when: when(opened) })),
+        ),
       ),
     ),
     announced,
@@ -102,7 +123,10 @@ start(() => {
   }
 
   async function load() {
-    const found = await busy(stream, Promise.all([get(`/v1/events?limit=${LOADED}`), get(`/v1/rejected?limit=${LOADED}`)]));
+    const found = await busy(
+      stream,
+      Promise.all([get(`/v1/events?limit=${LOADED}`), get(`/v1/rejected?limit=${LOADED}`)]),
+    );
     if (found !== undefined) {
       const [stored, refused] = found;
       arrive([...stored.events.map(ofStored), ...refused.rejected.map(ofRejected)]);
@@ -173,7 +197,11 @@ start(() => {
 
   function announce() {
     if (spoken.n > 0 && !paused) {
-      announced.textContent = t("live.announce", { seconds: ANNOUNCE_S, n: number(spoken.n), rejected: number(spoken.rejected) });
+      announced.textContent = t("live.announce", {
+        seconds: ANNOUNCE_S,
+        n: number(spoken.n),
+        rejected: number(spoken.rejected),
+      });
     }
     Object.assign(spoken, { n: 0, rejected: 0 });
   }
@@ -191,13 +219,16 @@ function fitting() {
     if (verdict !== "all" && item.verdict !== verdict) {
       return false;
     }
-    const text = wanted.length > 0 ? plain([item.name, item.actor, item.code, ...Object.values(item.source)].join(" ")) : "";
+    const text =
+      wanted.length > 0 ? plain([item.name, item.actor, item.code, ...Object.values(item.source)].join(" ")) : "";
     return wanted.every((word) => text.includes(word));
   };
 }
 
 function plain(text) {
-  return String(text ?? "").normalize("NFKC").toLowerCase();
+  return String(text ?? "")
+    .normalize("NFKC")
+    .toLowerCase();
 }
 
 function write(element, text) {
@@ -212,7 +243,12 @@ let serial = 0;
 
 function item(event, at, verdict, code, message) {
   // An id is taken once; what is refused or sent again may come any number of times, and is told once here and there.
-  const key = verdict === "accepted" ? `+${event.id}` : verdict === "rejected" && event.id ? `-${event.id} ${code} ${at}` : `#${(serial += 1)}`;
+  const key =
+    verdict === "accepted"
+      ? `+${event.id}`
+      : verdict === "rejected" && event.id
+        ? `-${event.id} ${code} ${at}`
+        : `#${(serial += 1)}`;
   const { id = null, name = null, actor = null, value = null, currency = null, source = {} } = event;
   return { key, at, id, name, actor, value, currency, source: source ?? {}, verdict, code, message };
 }

@@ -4,7 +4,10 @@ import { busy, get, h, number, panel, t, table, when } from "./core.js";
 
 const NAMED = 20;
 const SINCE = "(?<since>\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d) UTC";
-const STOPPED = new RegExp(`No (?<event>\\S+) has come in since ${SINCE} \\([^)]*\\); about (?<expected>[\\d.,]+) were expected in it\\.[^.]*\\.`, "g");
+const STOPPED = new RegExp(
+  `No (?<event>\\S+) has come in since ${SINCE} \\([^)]*\\); about (?<expected>[\\d.,]+) were expected in it\\.[^.]*\\.`,
+  "g",
+);
 const SWUNG = new RegExp(
   `(?<event>\\S+) (?<kind>fell|jumped): (?<seen>[\\d.,]+) in 24 hours where about (?<expected>[\\d.,]+) were expected, since about ${SINCE}\\.[^.]*\\.`,
   "g",
@@ -17,7 +20,9 @@ const SWUNG = new RegExp(
  */
 export function breaksOf(sentence) {
   const found = [];
-  const rest = sentence.replace(STOPPED, (...match) => told("stopped", match.at(-1))).replace(SWUNG, (...match) => told(match.at(-1).kind, match.at(-1)));
+  const rest = sentence
+    .replace(STOPPED, (...match) => told("stopped", match.at(-1)))
+    .replace(SWUNG, (...match) => told(match.at(-1).kind, match.at(-1)));
   return rest.trim() === "" && found.length > 0 ? found : null;
 
   function told(kind, { event, seen = "", expected, since }) {
@@ -39,8 +44,21 @@ export function healthPanel() {
     caption: t("live.unplanned"),
     columns: [
       { key: "name", head: t("live.unplanned_col.name"), cell: (row) => row.name, sort: (row) => row.name },
-      { key: "count", head: t("live.unplanned_col.count"), cell: (row) => number(row.count), sort: (row) => row.count, numeric: true, csv: (row) => row.count },
-      { key: "last", head: t("live.unplanned_col.last"), cell: (row) => when(row.last_seen), sort: (row) => row.last_seen, csv: (row) => row.last_seen },
+      {
+        key: "count",
+        head: t("live.unplanned_col.count"),
+        cell: (row) => number(row.count),
+        sort: (row) => row.count,
+        numeric: true,
+        csv: (row) => row.count,
+      },
+      {
+        key: "last",
+        head: t("live.unplanned_col.last"),
+        cell: (row) => when(row.last_seen),
+        sort: (row) => row.last_seen,
+        csv: (row) => row.last_seen,
+      },
     ],
     rows: [],
     csv: "kizashi-unplanned",
@@ -68,16 +86,28 @@ export function healthPanel() {
 
   function parts({ plan, warnings, health }, tracking) {
     return [
-      !plan && [h("p", {}, t("live.no_plan")), h("pre", {}, h("code", {}, "kizashi plan apply plan.toml --endpoint …"))],
+      !plan && [
+        h("p", {}, t("live.no_plan")),
+        h("pre", {}, h("code", {}, "kizashi plan apply plan.toml --endpoint …")),
+      ],
       plan && tracking[0] !== "tracking_break" && [h("h3", {}, t("live.tracking")), ...tracked(tracking)],
       plan && never(health.never_seen, plan),
-      (plan || health.unplanned.length > 0) && [h("h3", {}, t("live.unplanned"), " ", counted(health.unplanned.length, plan && "warn"))],
+      (plan || health.unplanned.length > 0) && [
+        h("h3", {}, t("live.unplanned"), " ", counted(health.unplanned.length, plan && "warn")),
+      ],
       plan && health.unplanned.length === 0 && h("p", { class: "muted" }, t("live.unplanned_none")),
       health.unplanned.length > 0 && [
         h("p", { class: "hint" }, t("live.unplanned_fix"), " ", h("code", {}, `[events.${health.unplanned[0].name}]`)),
         unplanned,
       ],
-      warnings.length > 0 && [h("h3", {}, t("live.warnings")), h("ul", { lang: "en", class: "plain stack" }, warnings.map((warning) => h("li", { class: "note-box warn" }, warning)))],
+      warnings.length > 0 && [
+        h("h3", {}, t("live.warnings")),
+        h(
+          "ul",
+          { lang: "en", class: "plain stack" },
+          warnings.map((warning) => h("li", { class: "note-box warn" }, warning)),
+        ),
+      ],
     ];
   }
 
@@ -100,7 +130,13 @@ function broken([, sentence = ""]) {
   return [
     h("h2", {}, t("live.tracking")),
     h("p", {}, t("live.tracking_break")),
-    breaks ? h("ul", { class: "plain stack" }, breaks.map((text) => h("li", {}, text))) : h("p", { lang: "en" }, sentence),
+    breaks
+      ? h(
+          "ul",
+          { class: "plain stack" },
+          breaks.map((text) => h("li", {}, text)),
+        )
+      : h("p", { lang: "en" }, sentence),
   ];
 }
 
@@ -121,7 +157,12 @@ function never(names, plan) {
       h("p", { class: "hint" }, t("live.never_fix")),
       missing(names.slice(0, NAMED), plan),
       names.length > NAMED &&
-        h("details", {}, h("summary", {}, t("live.more", { n: number(names.length - NAMED) })), missing(names.slice(NAMED), plan)),
+        h(
+          "details",
+          {},
+          h("summary", {}, t("live.more", { n: number(names.length - NAMED) })),
+          missing(names.slice(NAMED), plan),
+        ),
     ],
   ];
 }

@@ -6,9 +6,27 @@ const ROWS = 200;
 const KEPT = 1_000;
 const TONES = { accepted: "good", duplicate: "", rejected: "bad" };
 const FIXES = new Set(
-  ["unplanned", "bad_event", "bad_id", "bad_name", "bad_actor", "bad_time", "from_the_future", "too_old", "bad_currency"].concat(
-    ["bad_value", "bad_order", "bad_session", "bad_properties", "bad_source", "bad_consent", "bad_adjust", "too_large", "conflict"],
-  ),
+  [
+    "unplanned",
+    "bad_event",
+    "bad_id",
+    "bad_name",
+    "bad_actor",
+    "bad_time",
+    "from_the_future",
+    "too_old",
+    "bad_currency",
+  ].concat([
+    "bad_value",
+    "bad_order",
+    "bad_session",
+    "bad_properties",
+    "bad_source",
+    "bad_consent",
+    "bad_adjust",
+    "too_large",
+    "conflict",
+  ]),
 );
 const DUPLICATES = new Set(["order", "conflict", "erased"]);
 
@@ -58,13 +76,24 @@ export function list(fits) {
       h(
         "thead",
         { role: "rowgroup" },
-        h("tr", { role: "row" }, heads.map((key) => h("th", { scope: "col", role: "columnheader", class: key === "value" && "numeric" }, t(`live.col.${key}`)))),
+        h(
+          "tr",
+          { role: "row" },
+          heads.map((key) =>
+            h("th", { scope: "col", role: "columnheader", class: key === "value" && "numeric" }, t(`live.col.${key}`)),
+          ),
+        ),
       ),
       body,
     ),
   );
   const none = h("p", { class: "empty" }, t("live.none_fit"));
-  const first = h("div", { class: "empty" }, h("p", {}, t("live.none")), h("pre", {}, h("code", {}, 'kizashi.track("mv_product_view", actor="v-1")')));
+  const first = h(
+    "div",
+    { class: "empty" },
+    h("p", {}, t("live.none")),
+    h("pre", {}, h("code", {}, 'kizashi.track("mv_product_view", actor="v-1")')),
+  );
   const element = h("div", {}, region, none, first);
   shown();
   return {
@@ -72,7 +101,12 @@ export function list(fits) {
     add,
     filter(next) {
       fits = next;
-      body.replaceChildren(...items.filter(fits).slice(0, ROWS).map((item) => row(item, false)));
+      body.replaceChildren(
+        ...items
+          .filter(fits)
+          .slice(0, ROWS)
+          .map((item) => row(item, false)),
+      );
       shown();
     },
     size: () => items.length,
@@ -98,12 +132,22 @@ export function list(fits) {
       keys = new Set(items.map((item) => item.key));
     }
     if (isNewest) {
-      body.prepend(...fresh.filter(fits).slice(0, ROWS).map((item) => row(item, before > 0)));
+      body.prepend(
+        ...fresh
+          .filter(fits)
+          .slice(0, ROWS)
+          .map((item) => row(item, before > 0)),
+      );
       while (body.childElementCount > ROWS) {
         body.lastElementChild.remove();
       }
     } else {
-      body.replaceChildren(...items.filter(fits).slice(0, ROWS).map((item) => row(item, false)));
+      body.replaceChildren(
+        ...items
+          .filter(fits)
+          .slice(0, ROWS)
+          .map((item) => row(item, false)),
+      );
     }
     shown();
   }
@@ -121,8 +165,19 @@ function row(item, fresh) {
   return h(
     "tr",
     { role: "row", class: fresh && "fresh" },
-    cell("live-at", h("time", { datetime: new Date(item.at).toISOString(), title: when(item.at, { seconds: true, year: true }) }, clock(item.at))),
-    h("th", { scope: "row", role: "rowheader" }, item.name === null ? h("span", { class: "muted" }, t("live.no_name")) : h("span", { class: "names" }, item.name)),
+    cell(
+      "live-at",
+      h(
+        "time",
+        { datetime: new Date(item.at).toISOString(), title: when(item.at, { seconds: true, year: true }) },
+        clock(item.at),
+      ),
+    ),
+    h(
+      "th",
+      { scope: "row", role: "rowheader" },
+      item.name === null ? h("span", { class: "muted" }, t("live.no_name")) : h("span", { class: "names" }, item.name),
+    ),
     cell("live-verdict", verdict(item)),
     cell(`numeric live-value${item.value === null ? " live-nothing" : ""}`, amount(item)),
     cell(`names live-source${Object.keys(item.source).length === 0 ? " live-nothing" : ""}`, source(item.source)),
@@ -177,5 +232,8 @@ function source(fields) {
   }
   const { campaign, ...rest } = fields;
   const others = Object.entries(rest).map(([key, value]) => `${key}=${value}`);
-  return [campaign !== undefined && h("span", {}, campaign), others.length > 0 && h("div", { class: "small muted" }, others.join(" · "))];
+  return [
+    campaign !== undefined && h("span", {}, campaign),
+    others.length > 0 && h("div", { class: "small muted" }, others.join(" · ")),
+  ];
 }

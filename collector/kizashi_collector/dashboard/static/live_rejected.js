@@ -31,7 +31,10 @@ export function rejectedPanel() {
       if (!groups.has(code)) {
         groups.set(code, group(code));
       }
-      groups.get(code).update(count, listing.rejected.filter((one) => one.code === code));
+      groups.get(code).update(
+        count,
+        listing.rejected.filter((one) => one.code === code),
+      );
     }
     const wanted = codes.map(([code]) => groups.get(code).element);
     if (wanted.some((one, at) => list.children[at] !== one) || list.childElementCount > wanted.length) {
@@ -55,7 +58,10 @@ function group(code) {
     { class: "stack live-group" },
     h("div", { class: "row" }, count, h("code", {}, code), newest),
     fix && h("p", {}, fix),
-    MENDED_HERE.has(code) && [h("p", { class: "hint" }, t("live.replay")), h("pre", {}, h("code", {}, `kizashi rejected replay --code ${code}`))],
+    MENDED_HERE.has(code) && [
+      h("p", { class: "hint" }, t("live.replay")),
+      h("pre", {}, h("code", {}, `kizashi rejected replay --code ${code}`)),
+    ],
     h("details", { ontoggle: (event) => toggled(event.target.open) }, h("summary", {}, t("live.examples")), examples),
   );
 
@@ -93,10 +99,16 @@ function example(one) {
   return h(
     "li",
     { class: "stack" },
-    h("div", { class: "small muted names" }, when(one.received_at, { seconds: true }), " · ", one.id ? h("code", {}, one.id) : t("live.no_id")),
+    h(
+      "div",
+      { class: "small muted names" },
+      when(one.received_at, { seconds: true }),
+      " · ",
+      one.id ? h("code", {}, one.id) : t("live.no_id"),
+    ),
     h("p", { class: "small names", lang: "en" }, one.message),
     text === null
       ? h("p", { class: "hint" }, t("live.unread"))
-      : h("pre", { "aria-label": t("live.sent"), tabindex: 0 }, h("code", {}, text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)} …` : text)),
+      : h("pre", {}, h("code", {}, text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)} …` : text)),
   );
 }

@@ -7,7 +7,8 @@ export const words = {
     "live.connecting": "Connecting …",
     "live.connected": "Connected. Events appear as they are answered.",
     "live.reconnecting": "The connection is lost. Trying again; what arrives meanwhile is fetched once it is back.",
-    "live.refused": "The collector does not open another live view (at most 20 at once), or it is just stopping. Trying again in {n} seconds.",
+    "live.refused":
+      "The collector does not open another live view (at most 20 at once), or it is just stopping. Trying again in {n} seconds.",
     "live.asleep": "Not followed while this page is in the background.",
     "live.paused": "Paused. Nothing is lost: the newest events are kept until you go on.",
     "live.pause": "Pause",
@@ -25,7 +26,8 @@ export const words = {
     "live.stream": "Events",
     "live.region": "Events, the newest first",
     "live.kept": "At most the newest 200 that fit are shown.",
-    "live.left_out": "{n} more arrived than can be shown one by one. They were taken as usual; their answers are not counted above.",
+    "live.left_out":
+      "{n} more arrived than can be shown one by one. They were taken as usual; their answers are not counted above.",
     "live.none": "No event has been received yet. Send the first one:",
     "live.none_fit": "None of the newest events fits.",
     "live.announce": "Last {seconds} seconds: {n} events, {rejected} rejected.",
@@ -47,23 +49,27 @@ export const words = {
     "live.newest": "newest: {when}",
     "live.examples": "The newest examples",
     "live.unread": "What was sent was too large or no JSON, and was not kept.",
-    "live.sent": "As it was sent",
     "live.no_id": "no id",
     "live.replay": "Once the plan or the clock is mended, try them again:",
 
-    "live.fix.unplanned": "The plan refuses names that it does not know. Add the event to the plan, or correct the name in the code.",
+    "live.fix.unplanned":
+      "The plan refuses names that it does not know. Add the event to the plan, or correct the name in the code.",
     "live.fix.bad_event": "It is no event at all. Send an object with id, name, time and actor.",
     "live.fix.bad_id": "Give each event an id of its own, of 1 to 64 characters.",
     "live.fix.bad_name": "A name is a lower-case letter, then lower-case letters, digits and underscores, at most 64.",
     "live.fix.bad_actor": "Send who did it: an id of 1 to 200 characters that your site chose, never personal data.",
     "live.fix.bad_time": "Send epoch milliseconds, or RFC 3339 with an offset, as 2026-11-01T09:30:00+09:00.",
-    "live.fix.from_the_future": "The sender's clock is ahead. Set it right, or send sent_at with each batch, so that times are corrected.",
+    "live.fix.from_the_future":
+      "The sender's clock is ahead. Set it right, or send sent_at with each batch, so that times are corrected.",
     "live.fix.too_old": "It is older than the retention. Keep data for longer, or do not send it.",
-    "live.fix.bad_currency": "Send an ISO 4217 code that is the plan's or has a rate in it; or add the rate to the plan.",
-    "live.fix.bad_value": "Send a plain amount of 0 or more in units of its currency, with no more decimals than that has.",
+    "live.fix.bad_currency":
+      "Send an ISO 4217 code that is the plan's or has a rate in it; or add the rate to the plan.",
+    "live.fix.bad_value":
+      "Send a plain amount of 0 or more in units of its currency, with no more decimals than that has.",
     "live.fix.bad_order": "An order is a text of 1 to 200 characters; adjustments need one.",
     "live.fix.bad_session": "A session is a text of 1 to 200 characters.",
-    "live.fix.bad_properties": "Properties are up to 64 texts, numbers, booleans or nulls, under names like those of events.",
+    "live.fix.bad_properties":
+      "Properties are up to 64 texts, numbers, booleans or nulls, under names like those of events.",
     "live.fix.bad_source": "A source is up to 32 texts, such as campaign or gclid, of up to 500 characters.",
     "live.fix.bad_consent": "Consent is true or false for each purpose.",
     "live.fix.bad_adjust": "An adjustment is restate or retract.",
@@ -71,10 +77,12 @@ export const words = {
     "live.fix.conflict": "The id was taken by something else meanwhile. Send it under a new id.",
 
     "live.health": "Plan and reality",
-    "live.no_plan": "No plan is in force, so every name is taken as it comes. A plan says what events mean and what they are worth:",
+    "live.no_plan":
+      "No plan is in force, so every name is taken as it comes. A plan says what events mean and what they are worth:",
     "live.never": "Planned, but never seen",
     "live.never_none": "Every planned event has been seen.",
-    "live.never_fix": "Check that the page or the backend that sends it is in production, and that its name is written as in the plan.",
+    "live.never_fix":
+      "Check that the page or the backend that sends it is in production, and that its name is written as in the plan.",
     "live.unplanned": "Seen, but not planned",
     "live.unplanned_none": "Every event that was seen is in the plan.",
     "live.unplanned_fix": "Add it to the plan, or stop sending it. To add it:",
@@ -91,9 +99,12 @@ export const words = {
     "live.tracking_nothing": "No event has been received yet, so there is nothing to compare with.",
     "live.more": "{n} more",
     "live.tracking_incomplete": "Events come late, or not at all. Look at the senders and at the network between.",
-    "live.break.stopped": "{event} has not come in since {since}; about {expected} were expected. Check that the page or the backend still sends it.",
-    "live.break.fell": "{event} fell: {seen} in 24 hours where about {expected} were expected, since about {since}. Check that every page and version of the shop still sends it.",
-    "live.break.jumped": "{event} jumped: {seen} in 24 hours where about {expected} were expected, since about {since}. Check that it is not sent twice, and that no robot sends it.",
+    "live.break.stopped":
+      "{event} has not come in since {since}; about {expected} were expected. Check that the page or the backend still sends it.",
+    "live.break.fell":
+      "{event} fell: {seen} in 24 hours where about {expected} were expected, since about {since}. Check that every page and version of the shop still sends it.",
+    "live.break.jumped":
+      "{event} jumped: {seen} in 24 hours where about {expected} were expected, since about {since}. Check that it is not sent twice, and that no robot sends it.",
   },
   ja: {
     "live.title": "ライブ",
@@ -101,7 +112,8 @@ export const words = {
     "live.connecting": "接続しています…",
     "live.connected": "接続中。イベントは届きしだい表示されます。",
     "live.reconnecting": "接続が切れました。再接続を試みています。この間に届いたイベントは、再接続後に取得します。",
-    "live.refused": "ライブ表示を開始できません（同時に開けるのは20画面まで。コレクターの停止中にも起こります）。{n}秒後に再試行します。",
+    "live.refused":
+      "ライブ表示を開始できません（同時に開けるのは20画面まで。コレクターの停止中にも起こります）。{n}秒後に再試行します。",
     "live.asleep": "このページが背面にある間は更新を停止しています。",
     "live.paused": "一時停止中です。新しいイベントは保持され、再開すると表示されます。",
     "live.pause": "一時停止",
@@ -119,7 +131,8 @@ export const words = {
     "live.stream": "イベント",
     "live.region": "イベント（新しい順）",
     "live.kept": "条件に合う最新200件まで表示します。",
-    "live.left_out": "件数が多いため、ほかに{n}件の表示を省略しました。通常どおり処理されていますが、上の受付・重複・拒否の件数には含みません。",
+    "live.left_out":
+      "件数が多いため、ほかに{n}件の表示を省略しました。通常どおり処理されていますが、上の受付・重複・拒否の件数には含みません。",
     "live.none": "まだイベントが届いていません。最初のイベントを送信してみましょう。",
     "live.none_fit": "最新のイベントに条件に合うものはありません。",
     "live.announce": "直近{seconds}秒間のイベントは{n}件、うち拒否{rejected}件です。",
@@ -132,7 +145,8 @@ export const words = {
     "live.no_name": "名前なし",
     "live.duplicate.plain": "保存済みです。二重には計上されません。",
     "live.duplicate.order": "同じ注文が別のidで保存済みです。二重には計上されません。",
-    "live.duplicate.conflict": "同じidが別の内容で保存済みです。最初の内容が有効です。新しいイベントには新しいidを付けてください。",
+    "live.duplicate.conflict":
+      "同じidが別の内容で保存済みです。最初の内容が有効です。新しいイベントには新しいidを付けてください。",
     "live.duplicate.erased": "ユーザーとともに消去されたイベントのため、再保存されません。",
 
     "live.rejected_title": "拒否されたイベントと対処法",
@@ -141,23 +155,29 @@ export const words = {
     "live.newest": "最新：{when}",
     "live.examples": "最近の例",
     "live.unread": "大きすぎるかJSONとして読めないため、内容は保管されていません。",
-    "live.sent": "送信された内容",
     "live.no_id": "idなし",
     "live.replay": "プランや時計を修正したら、次のコマンドで再処理できます。",
 
-    "live.fix.unplanned": "プランにない名前のため拒否されました。プランにイベントを追加するか、コード内の名前を修正してください。",
+    "live.fix.unplanned":
+      "プランにない名前のため拒否されました。プランにイベントを追加するか、コード内の名前を修正してください。",
     "live.fix.bad_event": "イベントの形式ではありません。id・name・time・actor を持つオブジェクトを送信してください。",
     "live.fix.bad_id": "イベントごとに固有のid（1～64文字）を付けてください。",
     "live.fix.bad_name": "イベント名は英小文字で始め、英小文字・数字・アンダースコアで64文字以内にしてください。",
-    "live.fix.bad_actor": "actor にはサイト側で発行したID（1～200文字）を指定してください。個人情報は使わないでください。",
-    "live.fix.bad_time": "time はエポックミリ秒か、2026-11-01T09:30:00+09:00 のような時差付きの RFC 3339 形式で送信してください。",
-    "live.fix.from_the_future": "送信側の時計が進んでいます。時計を合わせるか、バッチごとに sent_at を送って時刻を補正できるようにしてください。",
+    "live.fix.bad_actor":
+      "actor にはサイト側で発行したID（1～200文字）を指定してください。個人情報は使わないでください。",
+    "live.fix.bad_time":
+      "time はエポックミリ秒か、2026-11-01T09:30:00+09:00 のような時差付きの RFC 3339 形式で送信してください。",
+    "live.fix.from_the_future":
+      "送信側の時計が進んでいます。時計を合わせるか、バッチごとに sent_at を送って時刻を補正できるようにしてください。",
     "live.fix.too_old": "保存期間より古いイベントです。保存期間を延ばすか、送信対象から外してください。",
-    "live.fix.bad_currency": "プランの通貨か、換算レートのある通貨の ISO 4217 コードを送信してください。レートはプランの rates に追加できます。",
-    "live.fix.bad_value": "value には0以上の金額を、通貨の最小単位までの小数桁数で送信してください（例：円は整数のみ）。",
+    "live.fix.bad_currency":
+      "プランの通貨か、換算レートのある通貨の ISO 4217 コードを送信してください。レートはプランの rates に追加できます。",
+    "live.fix.bad_value":
+      "value には0以上の金額を、通貨の最小単位までの小数桁数で送信してください（例：円は整数のみ）。",
     "live.fix.bad_order": "order は1～200文字の文字列です。訂正（adjust）には必須です。",
     "live.fix.bad_session": "session は1～200文字の文字列にしてください。",
-    "live.fix.bad_properties": "properties は64個以内の文字列・数値・真偽値・null にし、キー名はイベント名と同じ規則にしてください。",
+    "live.fix.bad_properties":
+      "properties は64個以内の文字列・数値・真偽値・null にし、キー名はイベント名と同じ規則にしてください。",
     "live.fix.bad_source": "source は campaign や gclid など32個以内の文字列（各500文字以内）にしてください。",
     "live.fix.bad_consent": "consent は目的ごとに true か false を指定してください。",
     "live.fix.bad_adjust": "adjust に指定できるのは restate か retract です。",
@@ -165,10 +185,12 @@ export const words = {
     "live.fix.conflict": "同じidが別のイベントで使われています。新しいidで送信してください。",
 
     "live.health": "プランと実際の計測",
-    "live.no_plan": "適用中のプランがないため、どの名前のイベントも受け付けています。プランでイベントの意味と価値を決めてください。",
+    "live.no_plan":
+      "適用中のプランがないため、どの名前のイベントも受け付けています。プランでイベントの意味と価値を決めてください。",
     "live.never": "プランにあるが未受信",
     "live.never_none": "プランのイベントはすべて受信済みです。",
-    "live.never_fix": "送信元のページやバックエンドが本番環境に反映されているか、名前がプランと一致しているかをご確認ください。",
+    "live.never_fix":
+      "送信元のページやバックエンドが本番環境に反映されているか、名前がプランと一致しているかをご確認ください。",
     "live.unplanned": "受信したがプランにない",
     "live.unplanned_none": "受信したイベントはすべてプランにあります。",
     "live.unplanned_fix": "プランに追加するか、送信を停止してください。追加する場合：",
@@ -178,15 +200,19 @@ export const words = {
     "live.warnings": "プランに関する警告",
 
     "live.tracking": "計測の異常",
-    "live.tracking_good": "異常は見つかっていません。各ステップと最終コンバージョンは、これまでの実績どおりに届いています。",
+    "live.tracking_good":
+      "異常は見つかっていません。各ステップと最終コンバージョンは、これまでの実績どおりに届いています。",
     "live.tracking_break": "計測に異常があるようです。解消されるまで、どのキャンペーンも入札には使えません。",
     "live.tracking_no_plan": "まだ監視できません。最終コンバージョンを含むプランが必要です。",
     "live.tracking_recomputing": "価値を再学習しているため、現在は判定できません。",
     "live.tracking_nothing": "まだイベントが届いていないため、判定できません。",
     "live.more": "ほか{n}件",
     "live.tracking_incomplete": "イベントの到着が遅れているか、止まっています。送信元とネットワークをご確認ください。",
-    "live.break.stopped": "{event} が{since}から届いていません（想定では約{expected}件）。ページやバックエンドからの送信が続いているかご確認ください。",
-    "live.break.fell": "{event} が減少しています。24時間で{seen}件（想定は約{expected}件）、{since}ごろからです。すべてのページとバージョンで送信されているかご確認ください。",
-    "live.break.jumped": "{event} が急増しています。24時間で{seen}件（想定は約{expected}件）、{since}ごろからです。二重送信やボットによる送信がないかご確認ください。",
+    "live.break.stopped":
+      "{event} が{since}から届いていません（想定では約{expected}件）。ページやバックエンドからの送信が続いているかご確認ください。",
+    "live.break.fell":
+      "{event} が減少しています。24時間で{seen}件（想定は約{expected}件）、{since}ごろからです。すべてのページとバージョンで送信されているかご確認ください。",
+    "live.break.jumped":
+      "{event} が急増しています。24時間で{seen}件（想定は約{expected}件）、{since}ごろからです。二重送信やボットによる送信がないかご確認ください。",
   },
 };

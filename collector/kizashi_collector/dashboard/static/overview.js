@@ -1,6 +1,6 @@
 /** The overview: what a window brought and will bring, beside the window before, and row by row. */
 
-import { busy, choice, duration, every, get, h, number, panel, params, problem, start, t, when } from "./core.js";
+import { busy, choice, every, get, h, number, panel, params, problem, start, t, when } from "./core.js";
 import { beyondRetention, compare, isClose, lengthOf, WEEK } from "./overview_comparison.js";
 import { readiness } from "./overview_readiness.js";
 import { fieldName, rowsTable } from "./overview_rows.js";
@@ -17,7 +17,6 @@ const PAGED_EVERY = 120_000;
 // What took too long once is not asked again at once.
 const TRY_AGAIN = 300_000;
 
-document.head.append(h("link", { rel: "stylesheet", href: new URL("./overview.css", import.meta.url).href }));
 void start(overview);
 
 async function overview() {
@@ -253,13 +252,14 @@ async function overview() {
     if (found === null) {
       return counting ? "counting" : null;
     }
-    return found.then.actors === 0 ? null : found;
+    return found.whole && found.then.actors > 0 ? found : null;
   }
 
-  function drawComparison({ from, to, then }, { length, week }) {
+  function drawComparison({ from, to, then, whole }, { length, week }) {
     const between = { from: when(from), to: when(to) };
-    if (then.actors === 0) {
-      comparison.replaceChildren(h("p", { class: "muted" }, t("overview.compared_none", between)));
+    if (then.actors === 0 || !whole) {
+      const why = then.actors === 0 ? "overview.compared_none" : "overview.compared_young";
+      comparison.replaceChildren(h("p", { class: "muted" }, t(why, between)));
       return;
     }
     const keys = finalNames().length > 0 ? ["expected", "brought", "counts"] : [];
@@ -287,7 +287,7 @@ async function overview() {
     return panel(
       t(`overview.${word}`),
       h("p", {}, t(`overview.${what}`)),
-      word === "first" && h("pre", { tabindex: 0 }, h("code", {}, FIRST_EVENT(location.origin))),
+      word === "first" && h("pre", { tabindex: 0 }, h("code", {}, firstEvent(location.origin))),
       h("p", {}, h("a", { href: "/live" }, t("overview.page_live"))),
     );
   }
@@ -305,7 +305,7 @@ async function overview() {
   }
 }
 
-function FIRST_EVENT(endpoint) {
+function firstEvent(endpoint) {
   return `import kizashi
 
 kizashi.configure(endpoint="${endpoint}", key="kz_write_…")

@@ -12,6 +12,8 @@ const LENGTHS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_0
 export const WEEK = LENGTHS.w;
 // These questions are counted from the log: asked anew once the window has moved on by a hundredth of itself.
 const SHARE = 100;
+// Where nothing at all came in a week or more and this share of the window after it, recording began inside the window.
+const BEGINNING = 1 / 20;
 const LEAST = 120_000;
 
 /**
@@ -55,7 +57,8 @@ export function isClose(held, answer, length, shift) {
  * @param {number} length
  * @param {number} shift
  * @param {AbortSignal} signal
- * @returns {Promise<{from: number, to: number, then: any, today: any}>}
+ * @returns {Promise<{from: number, to: number, then: any, today: any, whole: boolean}>} `whole` is false where recording
+ *   began only inside that window, so that it holds less than its length says
  * @throws {import("./ask.js").Problem}
  */
 export async function compare(answer, window, length, shift, signal) {
@@ -63,6 +66,8 @@ export async function compare(answer, window, length, shift, signal) {
   const from = to - length;
   // One after the other: either may take a core for seconds where the log is large.
   const then = await get(`/v1/summary?window=${window}&as_of=${to}`, { signal });
-  const today = await get(`/v1/summary?from=${Math.max(0, from)}&to=${to}&as_of=${Date.parse(answer.as_of)}`, { signal });
-  return { from, to, then: then.total, today: today.total };
+  const known = (begin, end) => get(`/v1/summary?from=${Math.max(0, begin)}&to=${end}&as_of=${Date.parse(answer.as_of)}`, { signal });
+  const today = await known(from, to);
+  const first = await known(from - Math.max(length, WEEK), Math.round(from + length * BEGINNING));
+  return { from, to, then: then.total, today: today.total, whole: first.total.actors > 0 };
 }

@@ -121,9 +121,16 @@ export function rowsTable({ by, finals, least, file, onreason }) {
   }
 }
 
+// Signs that are not seen and would turn what is written around, or break it.
+const UNSEEN = /[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const LONG = 80;
+
 function name(text) {
-  // Isolated, so that no direction mark in a name turns what stands beside it around.
-  return text === "" ? h("span", { class: "muted" }, t("overview.nothing")) : h("bdi", { class: "overview-name" }, text);
+  if (text === "") {
+    return h("span", { class: "muted" }, t("overview.nothing"));
+  }
+  const shown = text.replace(UNSEEN, "\ufffd");
+  return h("bdi", { class: "overview-name", title: text.length > LONG && shown }, shown);
 }
 
 function numeral(amount) {

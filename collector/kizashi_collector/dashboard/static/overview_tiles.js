@@ -31,7 +31,7 @@ export function tiles(answer, finals, beside) {
     const known = value !== null;
     return {
       name: t("overview.expected"),
-      figure: known ? money(value, currency) : t("overview.learning"),
+      figure: money(value, currency),
       note: t(known && low !== null ? "overview.expected_note" : "overview.expected_note_bare", {
         journeys: number(total.journeys),
         low: money(low, currency),
@@ -39,7 +39,7 @@ export function tiles(answer, finals, beside) {
       }),
       compared: against(value, (other) => other.today.expected_value, (amount) => money(amount, currency)),
       picture: known && ranges(),
-      warning: !total.ready && known && t("overview.not_ready", { reason: t(`overview.${total.reason}`) }),
+      warning: !total.ready && t("overview.not_ready", { reason: t(`overview.${total.reason}`) }),
     };
   }
 
@@ -102,7 +102,7 @@ export function tiles(answer, finals, beside) {
         { class: "overview-ranges" },
         rows.map(([word, one]) => [h("span", {}, t(word)), range(one, max, currency)]),
       ),
-      rows.length > 1 && rows.every(([, one]) => one.low !== null) && h("p", { class: "small" }, t(overlap(total, beside.today) ? "overview.overlap" : "overview.apart")),
+      rows.length > 1 && rows.every(([, one]) => one.low !== null) && h("p", { class: "small" }, t(standing(total, beside.today))),
     ];
   }
 }
@@ -155,10 +155,15 @@ function share(by) {
   return percent(by < 0.1 ? Math.round(by * 1000) / 1000 : Math.round(by * 100) / 100);
 }
 
+// What the two will have brought, and no more: the ranges hold the luck that is still to come, not that which has been had.
 // `high` may lie below the expected value, which is a mean: each range reaches at least to its own.
-function overlap(one, other) {
-  const [low, high] = [(row) => Math.min(Number(row.low), Number(row.expected_value)), (row) => Math.max(Number(row.high), Number(row.expected_value))];
-  return low(one) <= high(other) && low(other) <= high(one);
+function standing(one, other) {
+  const low = (row) => Math.min(Number(row.low), Number(row.expected_value));
+  const high = (row) => Math.max(Number(row.high), Number(row.expected_value));
+  if (low(one) > high(other)) {
+    return "overview.ahead";
+  }
+  return high(one) < low(other) ? "overview.behind" : "overview.overlap";
 }
 
 /** @param {Tile} tile */

@@ -14,13 +14,14 @@ const MIDDLE = HEIGHT / 2;
 /**
  * From 0, in equal steps.
  * @param {number[]} values all that must find room
+ * @param {number} [least] no step is smaller, such as the smallest coin
  * @returns {Scale}
  */
-export function linear(values) {
+export function linear(values, least = 0) {
   const most = Math.max(0, ...values.filter(Number.isFinite)) || 1;
-  const rough = most / 4;
+  const rough = Math.max(least, most / 4);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough * (1 - 1e-9)) ?? rough;
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * (1 - 1e-9)) ?? rough;
   const end = step * Math.ceil((most / step) * (1 - 1e-9));
   const ticks = Array.from({ length: Math.round(end / step) + 1 }, (_, at) => Number((at * step).toPrecision(12)));
   return { at: (value) => placed(value / end), ticks };
@@ -57,7 +58,9 @@ export function strip(scale, { words, low, high, value, beside, mark }) {
     drawn(low) &&
       drawn(high) && [
         s("line", { class: "strip-bar", x1: x(low), x2: x(high), y1: MIDDLE, y2: MIDDLE }),
-        [low, high].map((end) => s("line", { class: "strip-end", x1: x(end), x2: x(end), y1: MIDDLE - 6, y2: MIDDLE + 6 })),
+        [low, high].map((end) =>
+          s("line", { class: "strip-end", x1: x(end), x2: x(end), y1: MIDDLE - 6, y2: MIDDLE + 6 }),
+        ),
       ],
     drawn(value) && s("circle", { class: "strip-value", cx: x(value), cy: MIDDLE, r: 5.5 }),
     drawn(beside) && s("svg", { x: x(beside), y: MIDDLE, width: 1, height: 1, overflow: "visible" }, diamond()),

@@ -75,7 +75,8 @@ function worth(step, currency) {
   if (declared === "event" || declared === null) {
     return t(declared === null ? "values.worth_none" : "values.worth_event", amounts);
   }
-  const fit = Number(declared) < Number(learned.low) ? "low" : Number(declared) > Number(learned.high) ? "high" : "fits";
+  const fit =
+    Number(declared) < Number(learned.low) ? "low" : Number(declared) > Number(learned.high) ? "high" : "fits";
   return t(`values.worth_${fit}`, amounts);
 }
 

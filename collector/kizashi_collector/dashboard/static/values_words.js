@@ -6,16 +6,21 @@ export const words = {
     "values.lede": "What each step towards a sale turned out to be worth, beside what the plan declares.",
     "values.whole": "Of {all} micro-conversions: keep {keep}, prune {prune}, too little is known of {unknown}.",
     "values.whole_one": "Of 1 micro-conversion: keep {keep}, prune {prune}, too little is known of {unknown}.",
-    "values.basis": "Learned from {journeys} journeys that began from {from} to {to}, {converted} of which converted ({share}). Younger ones are left out: nobody knows yet how they end.",
-    "values.basis_none": "No journey is old enough to learn from yet. A journey counts once its horizon ({horizon}) is over.",
+    "values.basis":
+      "Learned from {journeys} journeys that began from {from} to {to}, {converted} of which converted ({share}). Younger ones are left out: nobody knows yet how they end.",
+    "values.basis_none":
+      "No journey is old enough to learn from yet. A journey counts once its horizon ({horizon}) is over.",
     "values.as_of": "As of {when}, counted anew every minute.",
     "values.no_plan": "No plan is in force, so there is nothing to review.",
     "values.no_plan_fix": "Write a plan that names your steps, and put it in force:",
-    "values.no_steps": "The plan has no micro-conversion to review: all its events are final. Add the steps that lead to them.",
-    "values.no_final": "No event of the plan is final, so no step can lead to a sale. Mark the purchase, the contract or the request with:",
+    "values.no_steps":
+      "The plan has no micro-conversion to review: all its events are final. Add the steps that lead to them.",
+    "values.no_final":
+      "No event of the plan is final, so no step can lead to a sale. Mark the purchase, the contract or the request with:",
 
     "values.ladder": "The ladder: declared against learned",
-    "values.ladder_hint": "From the first step to the last. A step is worth the chance that a sale follows, times what a sale brings.",
+    "values.ladder_hint":
+      "From the first step to the last. A step is worth the chance that a sale follows, times what a sale brings.",
     "values.beside": "Beside the ladder",
     "values.key_declared": "declared in the plan",
     "values.key_learned": "learned, with the interval it lies in with a chance of 90%",
@@ -53,16 +58,23 @@ export const words = {
 
     "values.reason.lifts": "Journeys with it convert {ratio} times as often as those without ({low} to {high}).",
     "values.reason.lifts_hardly": "Journeys with it convert more than {low} times as often as those without.",
-    "values.reason.everywhere": "{share} of journeys have it, those that convert and those that do not, so it tells nothing.",
-    "values.reason.no_gain": "Once it has happened, {next} is as good as certain and tells the same. One of them is enough.",
-    "values.reason.no_lift": "Journeys with it convert no more often than those without ({ratio} times as often, {low} to {high}).",
-    "values.reason.weak_lift": "Much was seen, and journeys with it convert at best {high} times as often as those without, perhaps no more often at all ({low}).",
+    "values.reason.everywhere":
+      "{share} of journeys have it, those that convert and those that do not, so it tells nothing.",
+    "values.reason.no_gain":
+      "Once it has happened, {next} is as good as certain and tells the same. One of them is enough.",
+    "values.reason.no_lift":
+      "Journeys with it convert no more often than those without ({ratio} times as often, {low} to {high}).",
+    "values.reason.weak_lift":
+      "Much was seen, and journeys with it convert at best {high} times as often as those without, perhaps no more often at all ({low}).",
     "values.reason.no_final": "The plan has no final conversion that it could lead to. Mark one with final = true.",
     "values.reason.no_conversions": "{journeys} journeys had it, and none of all journeys converted yet.",
     "values.reason.unseen": "No journey had it. Is it sent at all?",
-    "values.reason.too_early": "{waiting} journeys had it, and it is too early to say how they end; a journey has {horizon}.",
-    "values.reason.thin": "{converted} of {journeys} journeys with it converted, which is too little to tell. About {enough} conversions are needed.",
-    "values.reason.unclear": "Journeys with it convert {ratio} times as often as those without, but anything from {low} to {high} times fits what was seen.",
+    "values.reason.too_early":
+      "{waiting} journeys had it, and it is too early to say how they end; a journey has {horizon}.",
+    "values.reason.thin":
+      "{converted} of {journeys} journeys with it converted, which is too little to tell. About {enough} conversions are needed.",
+    "values.reason.unclear":
+      "Journeys with it convert {ratio} times as often as those without, but anything from {low} to {high} times fits what was seen.",
     "values.worth_event": "It is worth about {learned}; the plan takes what it carries.",
     "values.worth_none": "It is worth about {learned}; the plan declares no value.",
     "values.worth_low": "It is worth about {learned}; the {declared} that the plan declares is too little.",
@@ -73,26 +85,31 @@ export const words = {
 
     "values.overdue": "Reviews overdue",
     "values.overdue_none": "No review is overdue.",
-    "values.overdue_unset": "No step has a review_by in the plan. A date and an owner keep values from growing old unseen.",
+    "values.overdue_unset":
+      "No step has a review_by in the plan. A date and an owner keep values from growing old unseen.",
     "values.nobody": "Nobody named",
     "values.due": "due {day}",
     "values.overdue_fix": "Look at the verdict below, change the plan where needed, and move review_by.",
 
     "values.twice": "Counted twice",
-    "values.twice_row": "{event} is nearly always followed by {follower} ({followed} of {journeys} journeys), and both are primary: declared_value counts them twice. Make one of them secondary.",
+    "values.twice_row":
+      "{event} is nearly always followed by {follower} ({followed} of {journeys} journeys), and both are primary: declared_value counts them twice. Make one of them secondary.",
 
     "values.lift": "Lift: how much likelier a sale is with it",
-    "values.lift_hint": "Journeys with the step against those without. Left of 1 sales are rarer with it. This is what was observed; it does not say that more of it would bring more sales.",
+    "values.lift_hint":
+      "Journeys with the step against those without. Left of 1 sales are rarer with it. This is what was observed; it does not say that more of it would bring more sales.",
     "values.times_range": "{ratio} times ({low} to {high})",
     "values.times_hardly": "more than {low} times",
     "values.no_lift": "too little to compare",
 
     "values.lag": "Lag: how long a sale takes after it",
-    "values.lag_hint": "From the first such event of a journey to its sale: the dot is the median, and nine of ten sales have come by the end of the bar. The scale is logarithmic.",
+    "values.lag_hint":
+      "From the first such event of a journey to its sale: the dot is the median, and nine of ten sales have come by the end of the bar. The scale is logarithmic.",
     "values.lag_row": "half in {p50}, 90% in {p90}",
     "values.lag_none": "no sale after it yet",
 
     "values.table": "All figures",
+    "values.caption": "Each step with all of its figures",
     "values.col.event": "Event",
     "values.col.step": "Step",
     "values.col.verdict": "Verdict",
@@ -116,7 +133,8 @@ export const words = {
     "values.steady": "steady",
 
     "values.tests": "How well it was foretold",
-    "values.tests_hint": "Sales that were foretold from open journeys some days ago, with what was known then, beside those that came.",
+    "values.tests_hint":
+      "Sales that were foretold from open journeys some days ago, with what was known then, beside those that came.",
     "values.tests_days": "Days ago",
     "values.tests_foretold": "Foretold",
     "values.tests_happened": "Came",
@@ -124,18 +142,25 @@ export const words = {
   ja: {
     "values.title": "価値",
     "values.lede": "購入に至るまでの各ステップの実際の価値を、プランの設定値と見比べます。",
-    "values.whole": "マイクロコンバージョン{all}件のうち、継続 {keep}件、廃止候補 {prune}件、判断保留 {unknown}件です。",
-    "values.whole_one": "マイクロコンバージョン1件のうち、継続 {keep}件、廃止候補 {prune}件、判断保留 {unknown}件です。",
-    "values.basis": "{from}から{to}までに始まったジャーニー{journeys}件（うちコンバージョン {converted}件、{share}）から学習しました。結果がまだ出ていない新しいジャーニーは含みません。",
-    "values.basis_none": "学習に使えるジャーニーがまだありません。ジャーニーは、追跡期間（{horizon}）が過ぎて結果が出てから集計されます。",
-    "values.as_of": "{when} 時点。1分ごとに再集計します。",
+    "values.whole":
+      "マイクロコンバージョン{all}件のうち、継続 {keep}件、廃止候補 {prune}件、判断保留 {unknown}件です。",
+    "values.whole_one":
+      "マイクロコンバージョン1件のうち、継続 {keep}件、廃止候補 {prune}件、判断保留 {unknown}件です。",
+    "values.basis":
+      "{from}から{to}までに始まったジャーニー{journeys}件（うちコンバージョン {converted}件、{share}）から学習しました。結果がまだ出ていない新しいジャーニーは含みません。",
+    "values.basis_none":
+      "学習に使えるジャーニーがまだありません。ジャーニーは、追跡期間（{horizon}）が過ぎて結果が出てから集計されます。",
+    "values.as_of": "{when}現在の集計です（1分ごとに更新）。",
     "values.no_plan": "適用中のプランがないため、評価の対象がありません。",
     "values.no_plan_fix": "計測したいステップをプランに書き、次のコマンドで適用してください。",
-    "values.no_steps": "プランに評価対象のマイクロコンバージョンがありません（すべて最終コンバージョンです）。そこに至るステップを追加してください。",
-    "values.no_final": "プランに最終コンバージョンがないため、各ステップの価値を計算できません。購入・契約・資料請求などのイベントに次の設定を加えてください。",
+    "values.no_steps":
+      "プランに評価対象のマイクロコンバージョンがありません（すべて最終コンバージョンです）。そこに至るステップを追加してください。",
+    "values.no_final":
+      "プランに最終コンバージョンがないため、各ステップの価値を計算できません。購入・契約・資料請求などのイベントに次の設定を加えてください。",
 
     "values.ladder": "ステップごとの価値：設定値と学習値",
-    "values.ladder_hint": "最初のステップから順に並んでいます。ステップの価値は「その後に購入に至る確率 × 購入1件あたりの金額」です。",
+    "values.ladder_hint":
+      "最初のステップから順に並んでいます。ステップの価値は「その後に購入に至る確率 × 購入1件あたりの金額」です。",
     "values.beside": "ステップ以外のイベント",
     "values.key_declared": "プランの設定値",
     "values.key_learned": "学習値と90%区間",
@@ -171,18 +196,28 @@ export const words = {
     "values.change_action": "action：{before} → {after}",
     "values.diff": "変更案をプランに反映するには、差分を確認してから適用してください。",
 
-    "values.reason.lifts": "これを含むジャーニーのコンバージョン率は、含まないジャーニーの{ratio}倍です（{low}～{high}倍）。",
+    "values.reason.lifts":
+      "これを含むジャーニーのコンバージョン率は、含まないジャーニーの{ratio}倍です（{low}～{high}倍）。",
     "values.reason.lifts_hardly": "これを含むジャーニーのコンバージョン率は、含まないジャーニーの{low}倍以上です。",
-    "values.reason.everywhere": "コンバージョンの有無にかかわらずジャーニーの{share}に含まれるため、見込みの判断材料になりません。",
-    "values.reason.no_gain": "これが起きると次の {next} もほぼ確実に起きるため、得られる情報は同じです。どちらか一方で足ります。",
-    "values.reason.no_lift": "これを含むジャーニーのコンバージョン率は、含まないジャーニーを上回っていません（{ratio}倍、{low}～{high}倍）。",
-    "values.reason.weak_lift": "データは十分ありますが、コンバージョン率の差は最大でも{high}倍で、差がない可能性もあります（下限 {low}倍）。",
-    "values.reason.no_final": "プランに最終コンバージョンがありません。いずれかのイベントに final = true を設定してください。",
-    "values.reason.no_conversions": "これを含むジャーニーは{journeys}件ありますが、コンバージョンはまだ1件もありません。",
+    "values.reason.everywhere":
+      "コンバージョンの有無にかかわらずジャーニーの{share}に含まれるため、見込みの判断材料になりません。",
+    "values.reason.no_gain":
+      "これが起きると次の {next} もほぼ確実に起きるため、得られる情報は同じです。どちらか一方で足ります。",
+    "values.reason.no_lift":
+      "これを含むジャーニーのコンバージョン率は、含まないジャーニーを上回っていません（{ratio}倍、{low}～{high}倍）。",
+    "values.reason.weak_lift":
+      "データは十分ありますが、コンバージョン率の差は最大でも{high}倍で、差がない可能性もあります（下限 {low}倍）。",
+    "values.reason.no_final":
+      "プランに最終コンバージョンがありません。いずれかのイベントに final = true を設定してください。",
+    "values.reason.no_conversions":
+      "これを含むジャーニーは{journeys}件ありますが、コンバージョンはまだ1件もありません。",
     "values.reason.unseen": "これを含むジャーニーがありません。イベントが送信されているかご確認ください。",
-    "values.reason.too_early": "これを含むジャーニーは{waiting}件ありますが、まだ結果が出ていません（追跡期間は{horizon}です）。",
-    "values.reason.thin": "これを含むジャーニー{journeys}件のうちコンバージョンは{converted}件で、判定には不足しています（目安は約{enough}件）。",
-    "values.reason.unclear": "これを含むジャーニーのコンバージョン率は{ratio}倍ですが、{low}～{high}倍のいずれもありえます。",
+    "values.reason.too_early":
+      "これを含むジャーニーは{waiting}件ありますが、まだ結果が出ていません（追跡期間は{horizon}です）。",
+    "values.reason.thin":
+      "これを含むジャーニー{journeys}件のうちコンバージョンは{converted}件で、判定には不足しています（目安は約{enough}件）。",
+    "values.reason.unclear":
+      "これを含むジャーニーのコンバージョン率は{ratio}倍ですが、{low}～{high}倍のいずれもありえます。",
     "values.worth_event": "価値は約{learned}です（プランではイベントが持つ金額を使います）。",
     "values.worth_none": "価値は約{learned}ですが、プランには値が設定されていません。",
     "values.worth_low": "価値は約{learned}で、プランの設定値 {declared} は低すぎます。",
@@ -193,26 +228,31 @@ export const words = {
 
     "values.overdue": "期限を過ぎた見直し",
     "values.overdue_none": "期限を過ぎた見直しはありません。",
-    "values.overdue_unset": "プランに見直し期限（review_by）が設定されていません。担当者（owner）と期限を決めておくと、古い値の放置を防げます。",
+    "values.overdue_unset":
+      "プランに見直し期限（review_by）が設定されていません。担当者（owner）と期限を決めておくと、古い値の放置を防げます。",
     "values.nobody": "担当者未設定",
     "values.due": "期限 {day}",
     "values.overdue_fix": "下の判定を確認し、必要に応じてプランを修正したうえで review_by を更新してください。",
 
     "values.twice": "二重計上",
-    "values.twice_row": "{event} の後にはほぼ必ず {follower} が起きており（ジャーニー{journeys}件中{followed}件）、どちらも primary のため declared_value に二重に計上されています。一方を secondary にしてください。",
+    "values.twice_row":
+      "{event} の後にはほぼ必ず {follower} が起きており（ジャーニー{journeys}件中{followed}件）、どちらも primary のため declared_value に二重に計上されています。一方を secondary にしてください。",
 
     "values.lift": "リフト：購入率の違い",
-    "values.lift_hint": "そのイベントを含むジャーニーと含まないジャーニーのコンバージョン率の比です。1より左では、含むほうが低くなっています。観測された差であり、イベントを増やせば購入が増えるという意味ではありません。",
+    "values.lift_hint":
+      "そのイベントを含むジャーニーと含まないジャーニーのコンバージョン率の比です。1より左では、含むほうが低くなっています。観測された差であり、イベントを増やせば購入が増えるという意味ではありません。",
     "values.times_range": "{ratio}倍（{low}～{high}倍）",
     "values.times_hardly": "{low}倍以上",
     "values.no_lift": "比較できるデータが不足",
 
     "values.lag": "購入までの時間",
-    "values.lag_hint": "ジャーニー内で最初にそのイベントが起きてから購入までの時間です。点は中央値、帯の右端までに購入の9割が完了しています。目盛りは対数です。",
+    "values.lag_hint":
+      "ジャーニー内で最初にそのイベントが起きてから購入までの時間です。点は中央値、帯の右端までに購入の9割が完了しています。目盛りは対数です。",
     "values.lag_row": "半数は{p50}、9割は{p90}以内",
     "values.lag_none": "その後の購入はまだありません",
 
     "values.table": "すべての数値",
+    "values.caption": "各イベントの全数値",
     "values.col.event": "イベント",
     "values.col.step": "ステップ",
     "values.col.verdict": "判定",

@@ -1,12 +1,13 @@
-"""Child programs: started, followed line by line, and stopped in good order. What `demo.py` and its like stand on."""
+"""The programs of the demo: where they are, and how they are started, followed line by line, and stopped."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["Child", "DemoError", "soon", "while_alive"]
+__all__ = ["Child", "DemoError", "program", "soon", "while_alive"]
 
 START_S = 20.0
 STOP_S = 10.0
@@ -15,6 +16,15 @@ T = TypeVar("T")
 
 class DemoError(Exception):
     """Something that the demo needs did not happen; the message names it."""
+
+
+def program(name: str) -> Path:
+    """A file of the examples, which are installed beside the collector; in a checkout they lie at its root."""
+    package = Path(__file__).resolve().parents[2]
+    for folder in (package / "examples", package.parents[1] / "examples"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DemoError(f"{name} is not part of this installation; install it anew: pip install 'kizashi[collector]'")
 
 
 class Child:
