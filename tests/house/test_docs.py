@@ -113,9 +113,3 @@ def test_the_examples_of_the_wire_decode() -> None:
     assert msgspec.json.decode(batch, type=Batch).events[0].order == "A-1001"
     assert len(msgspec.json.decode(answer, type=BatchAnswer).verdicts) == 3
     assert msgspec.json.decode(increments, type=IncrementsAnswer).increments[0].kind == "step"
-
-
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
-def test_every_link_leads_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (path.parent / target).exists(), target
