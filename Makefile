@@ -24,7 +24,7 @@ serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
 	$(BIN)/kizashi serve --data data --plan examples/plan.toml
 
 test: $(INSTALLED)  ## all tests; those of the SDK measure time, and have the machine to themselves
-	$(BIN)/python -m pytest -n 4 $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 lint: $(INSTALLED)  ## formatting, lint and types

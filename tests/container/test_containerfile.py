@@ -40,9 +40,11 @@ def test_the_image_takes_nothing_but_the_environment_from_the_build() -> None:
 
 
 def test_the_build_takes_what_the_wheel_is_made_of_and_nothing_else() -> None:
-    packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
     project = PROJECT["project"]
-    assert sorted(copied()) == sorted(["pyproject.toml", project["readme"], *project["license-files"], *packages])
+    folders = {path.partition("/")[0] for path in wheel["force-include"]}
+    taken = ["pyproject.toml", project["readme"], *project["license-files"], *wheel["packages"], *folders]
+    assert sorted(copied()) == sorted(taken)
     assert all((ROOT / path).exists() for path in copied())
 
 

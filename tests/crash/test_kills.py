@@ -19,7 +19,7 @@ from kizashi_collector.store import NameSeen, RejectedRow
 KILLS = 10
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_is_killed_nothing_acknowledged_is_lost_or_counted_twice(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     trial = Trial(tmp_path, rng, int(time.time() * 1000))

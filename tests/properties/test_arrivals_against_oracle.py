@@ -48,7 +48,7 @@ def _ask(counted: Arrivals, as_of: int) -> int | str | None:
         return "refused"
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(second=st.sampled_from([0, 1, 30_123, 59_999]), steps=st.lists(_step, min_size=1, max_size=14))
 def test_what_is_kept_current_equals_the_brute_force(second: int, steps: list[tuple]) -> None:  # type: ignore[type-arg]
     now = _MIDNIGHT + second

@@ -204,7 +204,7 @@ async def _run(folder: Path, plan: str, steps: list[tuple[str, Any]]) -> None:
         await collector.close()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=35, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(plan=st.sampled_from(sorted(PLANS)), steps=_STEPS)
 def test_kept_answers_equal_the_count_from_the_log(plan: str, steps: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from kizashi_schemas.plan import Plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_summary_against_oracle import PLANS, table_of
 
-_PROFILE = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _WINDOWS = (GRID_MS, 4 * GRID_MS, 8 * GRID_MS + 1)
 _BY: list[tuple[str, ...]] = [("campaign",), ("campaign", "device"), ("nowhere",)]
 

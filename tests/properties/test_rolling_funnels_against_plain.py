@@ -20,7 +20,7 @@ from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_rolling_against_plain import _BY, _WINDOWS, Kept
 from properties.test_summary_against_oracle import PLANS
 
-_PROFILE = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _WHERE: list[dict[str, Any]] = [
     *({}, {}, {}, {}),
     {"source.campaign": ""},

@@ -20,7 +20,7 @@ from properties.test_journeys_against_oracle import PLANS, ladder_of
 from properties.test_rolling_against_plain import Kept
 from properties.test_summary_against_oracle import table_of
 
-_PROFILE = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _BY: list[tuple[str, ...]] = [("campaign",), ("campaign", "device"), ("nowhere",)]
 _MINUTE = 60_000
 _EDGES = (0, 1, 3, 4, 360, 720)
