@@ -22,18 +22,6 @@ EVENTS = 200
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    pytest.importorskip("chdb", reason="chdb is not installed")
-    with Front(tmp_path_factory.mktemp("front")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def store(front: Front) -> Store:
-    return front.store("faults")
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("collectors")
 

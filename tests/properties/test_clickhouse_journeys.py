@@ -178,5 +178,5 @@ def test_what_is_learned_is_the_same_to_the_byte(
     )
     found = statistics(asking, told_apart(asking, by, most), now // HOUR_MS * HOUR_MS)
     assert plain(found.statistics) == plain(expected)
-    packed = Learned.packed([(by, fit(found.statistics))], asking.oldest()[0], found.begun)
+    packed = Learned.packed([(by, fit(found.statistics))], asking.oldest(), found.begun)
     assert packed == learn(journeys, sources, plan, ladder, now, [by]).fits

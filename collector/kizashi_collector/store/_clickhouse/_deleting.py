@@ -16,7 +16,7 @@ from kizashi_collector.store._ids import erased_digest
 from kizashi_collector.store._protocol import Erased
 from kizashi_collector.store._writer import MAX_REJECTED
 
-__all__ = ["Deleter"]
+__all__ = ["Deleter", "bury"]
 
 _SETTLES_MS = 120_000
 """A batch is settled, or never, so long after its number: it is written within a minute of it, or the server refuses
@@ -109,9 +109,7 @@ class Deleter:
 
     def bury(self, ids: Iterable[str], now: int) -> None:
         """Keep ids from ever coming back."""
-        for digests in in_fields([erased_digest(event_id, self._salt).hex() for event_id in ids]):
-            sql = "INSERT INTO erased (digest, erased_at) SELECT unhex(arrayJoin({digests:Array(String)})), {now:Int64}"
-            self._engine.run(sql, {"digests": digests, "now": now})
+        bury(self._engine, (erased_digest(event_id, self._salt) for event_id in ids), now)
 
     def seal(self) -> None:
         """Settle for good all that is old enough, and delete rows that never counted and never will."""
@@ -170,3 +168,10 @@ class Deleter:
 
     def _delete(self, table: str, where: str, **parameters: object) -> None:
         self._engine.delete(table, where, parameters)
+
+
+def bury(engine: Engine, digests: Iterable[bytes], now: int) -> None:
+    """Keep the ids behind these digests from ever coming back. Raises StoreError."""
+    for some in in_fields([digest.hex() for digest in digests]):
+        sql = "INSERT INTO erased (digest, erased_at) SELECT unhex(arrayJoin({digests:Array(String)})), {now:Int64}"
+        engine.run(sql, {"digests": some, "now": now})

@@ -9,7 +9,7 @@ from msgspec import Struct
 from kizashi_collector.store._chunks import DIMENSIONS
 from kizashi_collector.store._clickhouse._layout import Layout
 
-__all__ = ["CARRIED", "COLUMNS", "KEY", "MIGRATIONS", "ORDER_KEY", "Migration"]
+__all__ = ["CARRIED", "COLUMNS", "KEY", "MIGRATIONS", "ORDER_KEY", "Migration", "actor_key"]
 
 COLUMNS = {
     "batch": "UInt64",
@@ -82,11 +82,16 @@ CARRIED = "sipHash64(toString(name), actor, value, order_id, adjust)"
 """What a second event under a stored id must carry not to be a conflict, its currency aside."""
 
 
+def actor_key(actor: str) -> str:
+    """What the rows of an actor are grouped by, of an expression for the text."""
+    return f"reinterpretAsUInt128(sipHash128({actor}))"
+
+
 def _events(layout: Layout) -> list[str]:
     columns = ", ".join(f"{name} {kind} {_CODECS.get(name, '')}" for name, kind in COLUMNS.items())
     # The rows of a day lie by actor, so that what is counted by actor is read in long runs.
     definition = f"""{columns},
-        actor_key UInt128 MATERIALIZED reinterpretAsUInt128(sipHash128(actor)) CODEC(ZSTD),
+        actor_key UInt128 MATERIALIZED {actor_key("actor")} CODEC(ZSTD),
         order_key UInt128 MATERIALIZED if(order_id = '', 0, {ORDER_KEY})
             CODEC(ZSTD),
         INDEX batches batch TYPE minmax,

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from kizashi_collector.store._clickhouse._copying._source import StoredKey, StoredPlan
+from kizashi_collector.store._clickhouse._deleting import bury
 from kizashi_collector.store._clickhouse._engine import Engine
 from kizashi_collector.store._clickhouse._kept import Kept
 from kizashi_collector.store._fits import StoredFit
@@ -28,7 +29,6 @@ _AMONG = (
     "SELECT DISTINCT lower(hex(digest)) FROM erased "
     "WHERE digest IN (SELECT toFixedString(unhex(arrayJoin({digests:Array(String)})), 16))"
 )
-_BURY = "INSERT INTO erased (digest, erased_at) SELECT unhex(arrayJoin({digests:Array(String)})), {now:Int64}"
 _SLICE = 10_000
 T = TypeVar("T")
 
@@ -73,8 +73,7 @@ class Beside:
 
     def bury(self, digests: Collection[bytes], now: int) -> None:
         """Keep the ids behind these digests from ever coming back."""
-        for some in slices(sorted(digests), _SLICE):
-            self._engine.run(_BURY, {"digests": [digest.hex() for digest in some], "now": now})
+        bury(self._engine, sorted(digests), now)
 
     # -- plans and fits -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from kizashi_collector.analysis import Emitted
 from kizashi_collector.store._clickhouse._engine import DELETING_S, Engine
 from kizashi_collector.store._clickhouse._increments._lease import Hold, Lease
+from kizashi_collector.store._clickhouse._schema import actor_key
 from kizashi_collector.store._clickhouse._seen import NOTHING, Seen
 from kizashi_collector.store._clickhouse._sql import Ask
 from kizashi_collector.store._ledger import Line
@@ -185,7 +186,7 @@ class Ledger:
 
         def delete() -> None:
             for table in ("increments", "emitted"):
-                self._delete(table, "actor_key = reinterpretAsUInt128(sipHash128({actor:String}))", actor=actor)
+                self._delete(table, f"actor_key = {actor_key('{actor:String}')}", actor=actor)
 
         self.change(delete)
 

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from kizashi_collector.analysis import Ladder, LoggedEvent
+from kizashi_collector.store._clickhouse._planned import planned
 from kizashi_collector.store._clickhouse._rows import COLUMN_NAMES, DIMENSIONS, event_of
 from kizashi_collector.store._clickhouse._seen import Seen, changed
 from kizashi_collector.store._clickhouse._settled import Edge
@@ -25,7 +26,6 @@ __all__ = ["Reading", "has_source"]
 
 _DAY_MS = 86_400_000
 _BIAS = 1 << 20  # days before 1970 have numbers as well
-_NOBODY = "reinterpretAsUInt128(sipHash128(''))"
 _TOLD = ("id", "name", "time", "value", "currency", "order_id", *DIMENSIONS, "more")
 _NONE: Mapping[str, Any] = {
     "batch": 0,
@@ -73,14 +73,14 @@ class Reading(Struct, frozen=True):
     def count(self) -> int:
         """How many planned events there are, of all actors."""
         parameters = Parameters()
-        sql = f"SELECT count() FROM {self.view.table} WHERE {self._planned(self.view.where, parameters)}"
+        sql = f"SELECT count() FROM {self.view.table} WHERE {planned(self.ladder, self.view, self.as_of, parameters)}"
         return int(self.ask(sql, parameters.values)[0][0])
 
     def touched(self, before: Seen, now: Seen, edges: tuple[Edge, ...]) -> set[int]:
         """The actors of all shares with events that are new, or count no more, or whose time was still to come."""
         parameters = Parameters()
         parts = [
-            f"SELECT actor_key FROM {view.table} WHERE {self._planned(view.where, parameters)}"
+            f"SELECT actor_key FROM {view.table} WHERE {planned(self.ladder, view, self.as_of, parameters)}"
             for view in changed(before, now, edges)
         ]
         (found,) = self.ask(" UNION DISTINCT ".join(parts), parameters.values)
@@ -103,7 +103,7 @@ class Reading(Struct, frozen=True):
         parameters = Parameters()
         known = list(self.ladder.depths)
         ranks = [self.ladder.rank(self.ladder.depths[name]) for name in known]
-        where = self._planned(self.view.where, parameters)
+        where = planned(self.ladder, self.view, self.as_of, parameters)
         if self.shares > 1:
             where += f" AND actor_key % {self.shares} = {self.share}"
         if actors is not None:
@@ -148,11 +148,6 @@ class Reading(Struct, frozen=True):
             parameters.values,
         )
         return [event_of(row) for row in zip(*columns, strict=True)]
-
-    def _planned(self, where: str, parameters: Parameters) -> str:
-        names = parameters.add(list(self.ladder.depths), "Array(String)")
-        until = parameters.add(self.as_of, "Int64")
-        return f"{where} AND adjust = 0 AND name IN {names} AND actor_key != {_NOBODY} AND time <= {until}"
 
     def _at(self, numbers: Sequence[int], columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         """Some columns of the events with these numbers; whether they say that there is a source does not matter."""

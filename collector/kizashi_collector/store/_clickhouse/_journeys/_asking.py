@@ -11,8 +11,8 @@ from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._engine import Columns
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
 from kizashi_collector.store._clickhouse._journeys._found import AT_ONCE, found_sql
-from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
-from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys, walked_events
+from kizashi_collector.store._clickhouse._planned import planned
 from kizashi_collector.store._clickhouse._rows import DIMENSIONS
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters, View
 from kizashi_schemas.plan import Plan
@@ -45,10 +45,7 @@ class Asking(Struct, frozen=True):
     ) -> Iterator[Columns]:
         """The columns of a query of journeys (`found_sql`) for part after part of the actors that have any."""
         kept = self.kept_by(fields)
-        # Beside kept ones little is walked, unless they are old; those that stand are there in one part at least.
-        parts = (
-            -(-self._events(kept) // self.at_once) if kept is None else max(1, -(-self._events(kept) // self.at_once))
-        )
+        parts = self.parts(kept)
         for part in range(parts):
             parameters = Parameters()
             found = found_sql(
@@ -66,35 +63,31 @@ class Asking(Struct, frozen=True):
             if len(columns) and len(columns[0]):
                 yield columns
 
-    def oldest(self, kept: KeptJourneys | None = None) -> tuple[int, int]:
-        """When the first planned event happened, which begins the first journey (as_of if there is none), and how many
-        there are; where journeys are kept, of both together."""
+    def oldest(self, kept: KeptJourneys | None = None) -> int:
+        """When the first planned event happened, which begins the first journey; as_of if there is none."""
         parameters = Parameters()
-        where = planned(self.ladder, self.view, self.as_of, parameters)
-        walked = "" if kept is None else f" AND {kept.to_walk(parameters)}"
-        begun = f"SELECT min(time) AS begun, count() AS there FROM {self.view.table} WHERE {where}{walked}"
+        where = walked_events(self.ladder, self.view, self.as_of, parameters, kept)
+        begun = f"SELECT minOrNull(time) AS begun FROM {self.view.table} WHERE {where}"
         if kept is not None:
-            others = kept.others(parameters)
-            begun += f" UNION ALL SELECT min(begin), count() FROM {kept.table} WHERE {others}"
-        sql = f"SELECT minIf(begun, there > 0), sum(there) FROM ({begun})"
-        [(oldest, found)] = zip(*self.ask(sql, parameters.values), strict=True)
-        return (oldest if found else self.as_of), found
+            begun += f" UNION ALL SELECT minOrNull(begin) FROM {kept.table} WHERE {kept.others(parameters)}"
+        ((oldest,),) = self.ask(f"SELECT min(begun) FROM ({begun})", parameters.values)
+        return self.as_of if oldest is None else int(oldest)
 
-    def _events(self, kept: KeptJourneys | None) -> int:
-        """How many planned events are to be walked."""
+    def parts(self, kept: KeptJourneys | None) -> int:
+        """In how many parts journeys are walked; kept ones that stand are there in one part at least."""
         parameters = Parameters()
-        where = planned(self.ladder, self.view, self.as_of, parameters)
-        walked = "" if kept is None else f" AND {kept.to_walk(parameters)}"
-        ((events,),) = self.ask(f"SELECT count() FROM {self.view.table} WHERE {where}{walked}", parameters.values)
-        return int(events)
+        where = walked_events(self.ladder, self.view, self.as_of, parameters, kept)
+        ((events,),) = self.ask(f"SELECT count() FROM {self.view.table} WHERE {where}", parameters.values)
+        return max(0 if kept is None else 1, -(-int(events) // self.at_once))
 
     def keys(self, fields: Sequence[str], since: int | None = None) -> dict[int, Key]:
         """The key of each `source` that journeys begun later than `since` may be credited to."""
         parameters = Parameters()
         credit = Credit.of(fields, parameters)
-        where = planned(self.ladder, self.view, self.as_of, parameters, since)
+        kept = self.kept_by(fields)
+        where = walked_events(self.ladder, self.view, self.as_of, parameters, kept, since)
         begun = "1" if since is None else f"begin > {parameters.add(since, 'Int64')}"
-        sql = credit.names_sql(self.view, where, self.kept_by(fields), parameters, begun)
+        sql = credit.names_sql(self.view, where, kept, begun)
         found = {row[0]: row[1:] for row in zip(*self.ask(sql, parameters.values), strict=True)}
         return {0: ("",) * len(fields)} | found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kizashi_collector.analysis import Ladder
-from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._planned import planned
 from kizashi_collector.store._clickhouse._seen import Seen, changed
 from kizashi_collector.store._clickhouse._settled import Edge
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters

@@ -33,15 +33,12 @@ class Credit(Struct, frozen=True):
         )
         return cls(texts, f"if(sourced, greatest(sipHash64({hashes or '0'}), 1), toUInt64(0))")
 
-    def names_sql(
-        self, view: View, where: str, kept: KeptJourneys | None, parameters: Parameters, which: str = "1"
-    ) -> str:
-        """A SELECT of `source` and k0, k1, …, the texts that it stands for, of the rows where a condition holds; where
-        journeys are kept, of those `which`, and of the rows to be walked."""
+    def names_sql(self, view: View, where: str, kept: KeptJourneys | None = None, which: str = "1") -> str:
+        """A SELECT of `source` and k0, k1, …, the texts that it stands for, of the rows where a condition holds, and
+        of kept journeys where `which` does."""
         places = range(len(self.fields))
         texts = "".join(f", {text} AS k{place}" for place, text in enumerate(self.fields))
-        walked = "" if kept is None else f" AND {kept.to_walk(parameters)}"
-        sent = f"SELECT {self.source} AS source{texts} FROM {view.table} WHERE {where} AND sourced{walked}"
+        sent = f"SELECT {self.source} AS source{texts} FROM {view.table} WHERE {where} AND sourced"
         if kept is not None:
             those = f"{kept.numbered} AND sourced AND {which}"
             sent += f" UNION ALL SELECT {self.source}{texts} FROM {kept.table} WHERE {those}"

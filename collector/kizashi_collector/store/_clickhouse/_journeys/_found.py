@@ -11,8 +11,8 @@ from __future__ import annotations
 from kizashi_collector.analysis import Ladder
 from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
-from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
-from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys, walked_events
+from kizashi_collector.store._clickhouse._planned import planned
 from kizashi_collector.store._clickhouse._sql import Parameters, View
 
 __all__ = ["ALL", "AT_ONCE", "found_sql", "walked_sql"]
@@ -186,10 +186,9 @@ def _actors_sql(
     names = list(ladder.depths)
     known = parameters.add(names, "Array(String)")
     ranks = parameters.add([ladder.rank(ladder.depths[name]) for name in names], "Array(UInt16)")
-    where = f"{planned(ladder, view, as_of, parameters)} AND {_share(part)}"
+    where = f"{walked_events(ladder, view, as_of, parameters, kept)} AND {_share(part)}"
     opened = ""
     if kept is not None:
-        where += f" AND {kept.to_walk(parameters)}"
         opened = f"""
                         UNION ALL
                         SELECT actor_key, toUInt64(0) AS batch, toUInt32(0) AS n, {_moment("first", "rank")} AS moment,

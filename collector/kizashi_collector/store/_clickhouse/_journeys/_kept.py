@@ -11,10 +11,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from kizashi_collector.analysis import Ladder
-from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._planned import planned
 from kizashi_collector.store._clickhouse._sql import Parameters, View
 
-__all__ = ["KeptJourneys"]
+__all__ = ["KeptJourneys", "walked_events"]
 
 
 class KeptJourneys(Struct, frozen=True):
@@ -66,3 +66,11 @@ class KeptJourneys(Struct, frozen=True):
         if self.gone is not None:
             parts.append(f"SELECT actor_key FROM {self.table} WHERE {self.numbered} AND begin < {self.gone}")
         return " UNION ALL ".join(parts)
+
+
+def walked_events(
+    ladder: Ladder, view: View, as_of: int, parameters: Parameters, kept: KeptJourneys | None, since: int | None = None
+) -> str:
+    """The condition of the planned events that are walked: all in (since, as_of], or what is not kept of them."""
+    where = planned(ladder, view, as_of, parameters, since)
+    return where if kept is None else f"{where} AND {kept.to_walk(parameters)}"

@@ -53,6 +53,6 @@ def learn(
         check()
         fits.append((tuple(by), fit(counted.statistics, check)))
         begun = counted.begun
-    oldest, _ = asking.oldest(kept)
+    oldest = asking.oldest(kept)
     packed = Learned.packed(fits, oldest, begun)
     return StoredFit(0, plan.learning_id, boundary, now, time.perf_counter() - began, packed)

@@ -8,7 +8,7 @@ from kizashi_collector.analysis import Ladder
 from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
 from kizashi_collector.store._clickhouse._journeys._found import found_sql
-from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._planned import planned
 from kizashi_collector.store._clickhouse._sql import Parameters, View
 
 __all__ = ["journeys_sql"]
@@ -39,7 +39,7 @@ def journeys_sql(
     named = ""
     if fields:
         where = planned(ladder, view, as_of, parameters, begun_after)
-        named = f" GLOBAL ANY LEFT JOIN ({credit.names_sql(view, where, None, parameters)}) AS named USING source"
+        named = f" GLOBAL ANY LEFT JOIN ({credit.names_sql(view, where)}) AS named USING source"
     return f"""
 SELECT actor_key, begin, source != 0 AS sourced,{texts} deepest, {reached},
     ended, end, {names}[number + 1] AS final, brought

@@ -18,11 +18,12 @@ from kizashi_collector.analysis import Ladder
 from kizashi_collector.store._chunks import DIMENSIONS
 from kizashi_collector.store._clickhouse._amounts import Amounts
 from kizashi_collector.store._clickhouse._engine import DELETING_S, Engine
+from kizashi_collector.store._clickhouse._journeys._asking import Asking
 from kizashi_collector.store._clickhouse._journeys._changes import changed_actors
 from kizashi_collector.store._clickhouse._journeys._credit import Credit
 from kizashi_collector.store._clickhouse._journeys._found import AT_ONCE, walked_sql
-from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys
-from kizashi_collector.store._clickhouse._journeys._planned import planned
+from kizashi_collector.store._clickhouse._journeys._kept import KeptJourneys, walked_events
+from kizashi_collector.store._clickhouse._schema import actor_key
 from kizashi_collector.store._clickhouse._seen import Seen
 from kizashi_collector.store._clickhouse._settled import Edge, RowNumber, Settled
 from kizashi_collector.store._clickhouse._sql import Ask, Parameters
@@ -115,7 +116,9 @@ class Walks:
         self._say(generation, plan.learning_id, "begun", *said)
         done = told = False
         try:
-            self._write(ask, settled, plan, ladder, until, generation, adjusted, at_once, check)
+            kept = self.kept(ask, settled, plan, ladder, until)
+            asking = Asking(ask, plan, ladder, settled.view(), until, adjusted, at_once, kept)
+            self._write(asking, generation, check)
             # Who was erased meanwhile may be in it.
             ((erased,),) = ask("SELECT count() FROM erased", {})
             if erased == settled.erased:
@@ -141,13 +144,11 @@ class Walks:
 
     def forget(self, actor: str) -> None:
         """Delete the journeys of an actor whose events are gone."""
-        of_actor = "actor_key = reinterpretAsUInt128(sipHash128({actor:String}))"
-        self._engine.delete("journeys", of_actor, {"actor": actor})
+        self._engine.delete("journeys", f"actor_key = {actor_key('{actor:String}')}", {"actor": actor})
         self._say_of(actor, forgotten=True)
 
     def _say_of(self, actor: str, *, forgotten: bool) -> None:
-        key = "reinterpretAsUInt128(sipHash128({actor:String}))"
-        said = f"INSERT INTO erasing (actor_key, done) SELECT {key}, {{done:Bool}}"
+        said = f"INSERT INTO erasing (actor_key, done) SELECT {actor_key('{actor:String}')}, {{done:Bool}}"
         self._engine.run(said, {"actor": actor, "done": forgotten})
 
     def forget_lost(self, rows: Collection[RowNumber]) -> None:
@@ -180,20 +181,8 @@ class Walks:
             if last in steps
         ]
 
-    def _write(
-        self,
-        ask: Ask,
-        settled: Settled,
-        plan: Plan,
-        ladder: Ladder,
-        until: int,
-        generation: int,
-        adjusted: bool,
-        at_once: int,
-        check: Callable[[], None],
-    ) -> None:
-        view = settled.view()
-        kept = self.kept(ask, settled, plan, ladder, until)
+    def _write(self, asking: Asking, generation: int, check: Callable[[], None]) -> None:
+        ladder, view, until, kept = asking.ladder, asking.view, asking.as_of, asking.kept
         still = f"ended = 0 AND clock + {ladder.horizon_ms} >= {until}"
         columns = _JOURNEY.replace("open", still)
         written = 0
@@ -203,7 +192,7 @@ class Walks:
             check()
             into = f"INSERT INTO journeys (generation, {_JOURNEY}, query)"
             self._engine.run(f"{into} {select}", parameters.values, seconds=DELETING_S)
-            ((queries,),) = ask(f"SELECT uniqExact(query) FROM journeys WHERE generation = {generation}", {})
+            ((queries,),) = asking.ask(f"SELECT uniqExact(query) FROM journeys WHERE generation = {generation}", {})
             if queries > written + 1:
                 # A client that lost the connection may send a statement again.
                 raise StoreError("journeys were written twice; they are walked again later")
@@ -213,18 +202,13 @@ class Walks:
             parameters = Parameters()
             standing = kept.standing(ladder, view, until, parameters)
             write(f"SELECT {generation}, {columns}, initialQueryID() FROM journeys WHERE {standing}", parameters)
-        parameters = Parameters()
-        where = planned(ladder, view, until, parameters)
-        if kept is not None:
-            where += f" AND {kept.to_walk(parameters)}"
-        ((events,),) = ask(f"SELECT count() FROM {view.table} WHERE {where}", parameters.values)
-        parts = max(1, -(-events // at_once))
+        parts = asking.parts(kept)
         for part in range(parts):
             parameters = Parameters()
             credit = Credit.of(DIMENSIONS, parameters)
-            amounts = Amounts.of(plan, view, until, parameters, adjusted=adjusted)
+            amounts = Amounts.of(asking.plan, view, until, parameters, adjusted=asking.adjusted)
             walked = walked_sql(ladder, view, until, parameters, amounts, credit, None, (part, parts), kept)
-            names = credit.names_sql(view, planned(ladder, view, until, parameters), kept, parameters, "open")
+            names = credit.names_sql(view, walked_events(ladder, view, until, parameters, kept), kept, "open")
             texts = ", ".join(f"k{place}" for place in range(len(DIMENSIONS)))
             named = columns.replace("sourced", "source != 0").replace(_DIMENSIONS, texts)
             write(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kizashi_collector.analysis import Ladder
+from kizashi_collector.store._clickhouse._schema import actor_key
 from kizashi_collector.store._clickhouse._sql import Parameters, View
 
 __all__ = ["planned"]
 
-_NOBODY = "reinterpretAsUInt128(sipHash128(''))"
+_NOBODY = actor_key("''")
 
 
 def planned(ladder: Ladder, view: View, as_of: int, parameters: Parameters, since: int | None = None) -> str:
