@@ -51,6 +51,7 @@ from kizashi_schemas._listings import (
     RejectedEvent,
     RejectedListing,
     StoredEvent,
+    TrackingBreak,
     UnplannedEvent,
 )
 from kizashi_schemas._live import LiveBatch, LiveEvent
@@ -164,6 +165,7 @@ __all__ = [
     "SummaryRow",
     "SummaryTotal",
     "TimeError",
+    "TrackingBreak",
     "TrendPeriod",
     "UnplannedEvent",
     "ValueLift",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct, field
 
@@ -16,6 +16,7 @@ __all__ = [
     "RejectedEvent",
     "RejectedListing",
     "StoredEvent",
+    "TrackingBreak",
     "UnplannedEvent",
 ]
 
@@ -74,11 +75,28 @@ class UnplannedEvent(Struct, kw_only=True, frozen=True):
     last_seen: str
 
 
+class TrackingBreak(Struct, kw_only=True, frozen=True):
+    """A planned event that does not come as it did, since about `since`.
+
+    `seen` and `expected` are counts: of the silence where it stopped, else of 24 hours. `sentence` says it for people.
+    While `blocks_bids`, the event being on the ladder or final, no row is ready to be bid on.
+    """
+
+    event: str
+    kind: Literal["stopped", "fell", "jumped"]
+    seen: int
+    expected: float
+    since: str
+    sentence: str
+    blocks_bids: bool
+
+
 class PlanHealth(Struct, kw_only=True, frozen=True):
-    """Where plan and reality differ."""
+    """Where plan and reality differ. `breaks` is null while that cannot be told, as right after a start."""
 
     never_seen: list[str]
     unplanned: list[UnplannedEvent]
+    breaks: list[TrackingBreak] | None = None
 
 
 class PlanAnswer(Struct, kw_only=True, frozen=True):

@@ -10,8 +10,10 @@ from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
-from kizashi_schemas._errors import TimeError
+from kizashi_schemas._currencies import MINOR_UNITS
+from kizashi_schemas._errors import MoneyError, TimeError
 from kizashi_schemas._events import NAME_PATTERN, is_name
+from kizashi_schemas._money import Micros, parse_money
 from kizashi_schemas._plan_document import dotted, one_line, shown
 from kizashi_schemas._time import Millis, parse_duration
 
@@ -80,6 +82,17 @@ class Checks:
                 raise TimeError(f'{shown(value)} is not a duration; write it in quotes, for example "7d"')
             return parse_duration(value)
         except TimeError as error:
+            self.wrong(key, str(error))
+            return None
+
+    def money(self, key: str, value: object, currency: str) -> Micros | None:
+        """A number of a currency's units, exactly; None where it is none. An unknown currency was noted elsewhere."""
+        if not is_number(value):
+            self.wrong(key, f"{shown(value)} is not a number; write for example 300")
+            return None
+        try:
+            return parse_money(str(value), currency if currency in MINOR_UNITS else "JPY")
+        except MoneyError as error:
             self.wrong(key, str(error))
             return None
 

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from kizashi_schemas._currencies import MINOR_UNITS
-from kizashi_schemas._errors import FunnelError, MoneyError, PlanError
+from kizashi_schemas._errors import FunnelError, PlanError
 from kizashi_schemas._funnels import MAX_STEPS, Funnel, check_funnel, check_keys
-from kizashi_schemas._money import MICROS, Micros, parse_money
+from kizashi_schemas._money import MICROS, Micros
 from kizashi_schemas._plan_checks import Checks, is_number
 from kizashi_schemas._plan_document import dotted, read_toml, reduced, shown
 from kizashi_schemas._plan_model import EventRule, Plan, Values
+from kizashi_schemas._plan_targets import read_targets
 from kizashi_schemas._time import Millis, parse_duration
 
 __all__ = ["DEFAULT_WINDOWS", "load_plan", "load_plan_data"]
@@ -36,7 +37,7 @@ _EVENT_CHOICES = {
 _EVENT_KEYS = ("action", "value", "use", "counting", "final", "owner", "review_by", "description")
 _PLAN_KEYS = (
     *("currency", "rates", "timezone", "retention", "unplanned", "windows", "summaries"),
-    *("events", "funnels", "values"),
+    *("events", "funnels", "values", "targets"),
 )
 _VALUES_KEYS = ("ladder", "horizon", "lookback", "credit", "min_effective_conversions")
 _HIGHEST_RATE = 10**12
@@ -85,6 +86,7 @@ class _Loader(Checks):
             "timezone": self.timezone(),
             "unplanned": self.choice("unplanned", self.data.get("unplanned", "accept"), ("accept", "reject")),
             "summaries": self.summaries(),
+            "targets": read_targets(self, self.data.get("targets", {}), currency, windows, events),
         }
         # Where a key's own check has told of it already, in its better words, once is enough.
         for key, message in self.refused.items():
@@ -201,11 +203,7 @@ class _Loader(Checks):
         if not is_number(value):
             self.wrong(key, f'{shown(value)} is neither a number nor "event"; write for example 300')
             return None
-        try:
-            return parse_money(str(value), currency if currency in MINOR_UNITS else "JPY")
-        except MoneyError as error:
-            self.wrong(key, str(error))
-            return None
+        return self.money(key, value, currency)
 
     def funnels(self, events: Mapping[str, EventRule]) -> dict[str, Funnel]:
         funnels: dict[str, Funnel] = {}

@@ -13,7 +13,7 @@ from kizashi_schemas._funnels import Funnel
 from kizashi_schemas._money import MICROS, Micros
 from kizashi_schemas._time import Millis
 
-__all__ = ["EventRule", "Plan", "PlanId", "Values"]
+__all__ = ["EventRule", "Plan", "PlanId", "Target", "Values"]
 
 PlanId = NewType("PlanId", str)
 """The first 16 hex digits of the SHA-256 of the plan's canonical form: same keys and values, same id. Of
@@ -46,11 +46,24 @@ class Values(Struct, kw_only=True, frozen=True):
     min_effective_conversions: float = 15.0
 
 
+class Target(Struct, kw_only=True, frozen=True):
+    """What a window is meant to come to, over all rows; None where nothing was said.
+
+    `expected_value` and `brought_value` are micros of the plan's currency, by the names that a summary's total has for
+    them. `finals` are final conversions of all kinds within the window, `actors` those with a planned event.
+    """
+
+    expected_value: Micros | None = None
+    brought_value: Micros | None = None
+    finals: int | None = None
+    actors: int | None = None
+
+
 class Plan(Struct, kw_only=True, frozen=True):
     """A checked plan: every name, number and reference in it has been verified.
 
-    `rates` are micros of the plan's currency per unit of the other. `canonical` is the plan as JSON,
-    from which it can be loaded again.
+    `rates` are micros of the plan's currency per unit of the other. `targets` are by window, such as `28d`.
+    `canonical` is the plan as JSON, from which it can be loaded again.
     """
 
     currency: str
@@ -64,6 +77,7 @@ class Plan(Struct, kw_only=True, frozen=True):
     events: dict[str, EventRule] = field(default_factory=dict)
     funnels: dict[str, Funnel] = field(default_factory=dict)
     values: Values
+    targets: dict[str, Target] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property

@@ -54,7 +54,11 @@ _SUMMARY = {
     "cursor": "`next_cursor` of the page before",
     **_FRESH,
 }
-_VALUES = {"as_of": _INTERVAL["as_of"], **_MONEY}
+_VALUES = {
+    "as_of": _INTERVAL["as_of"],
+    "max_age": "How old a review may be that takes long to count, such as `1h`; at most a day (as_of says when it was)",
+    **_MONEY,
+}
 _INCREMENTS = {
     "since": "`next_cursor` of the last answer; from the first increment where left out",
     "limit": "At most this many, from 1 to 10000; 1000 where left out",

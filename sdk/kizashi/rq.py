@@ -44,11 +44,12 @@ class KizashiJob(Job):
 
 
 class _Carrying(BaseWorker):
-    def perform_job(self, job: Job, queue: Queue) -> bool:
+    # RQ 2 names the execution nowhere, RQ 3 as a third argument.
+    def perform_job(self, job: Job, queue: Queue, *execution: Any, **options: Any) -> bool:
         """Run a job and its callbacks inside the context that it brought along."""
         try:
             with carried(_brought(job)):
-                return super().perform_job(job, queue)
+                return super().perform_job(job, queue, *execution, **options)
         finally:
             if self.is_horse:  # it ends by os._exit, which runs no exit handlers
                 with swallowing("flush at the end of a work-horse"):

@@ -9,12 +9,13 @@ from typing import Any
 from celery import Celery
 
 import kizashi
+from frameworks.whole_messages import BROKER
 from kizashi.celery import connect
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
 DONE = FOLDER / "done"
 
-app = Celery("shop", broker="filesystem://", set_as_current=False)
+app = Celery("shop", broker=BROKER, set_as_current=False)
 app.conf.update(
     broker_transport_options={
         "data_folder_in": str(FOLDER / "queue"),

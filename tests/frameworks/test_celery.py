@@ -46,7 +46,7 @@ class Shop:
         for name in ("queue", "control", "done"):
             (folder / name).mkdir()
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("KIZASHI_", "CELERY_"))}
-        paths = [str(HERE), *filter(None, [clean.get("PYTHONPATH")])]
+        paths = [str(HERE), str(HERE.parent), *filter(None, [clean.get("PYTHONPATH")])]
         own = {"KIZASHI_ENDPOINT": endpoint, "SHOP_FOLDER": str(folder), "PYTHONPATH": os.pathsep.join(paths)}
         self.environment = clean | own
 

@@ -25,6 +25,7 @@ from sdk.scripted_collector import Collector, collecting
 
 HERE = Path(__file__).parent
 SECONDS = 60.0
+TUPLE = re.compile(rb"\('([^']*)', (\d+)\)")
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def collector() -> Iterator[Collector]:
 
 
 def outspoken(handler: Any) -> type[Any]:
-    """Let fakeredis answer errors and go on, as Redis does: it hangs up after one, and RQ asks for what it has not."""
+    """Let fakeredis answer errors and go on, as Redis does: it hangs up after one, and RQ asks for what it has not. And
+    let it tell addresses as Redis does, which are no tuples of Python."""
 
     class Outspoken(handler):  # type: ignore[misc]  # a class that is known at run time only
         def setup(self) -> None:
@@ -43,9 +45,10 @@ def outspoken(handler: Any) -> type[Any]:
 
             def read_response() -> object:
                 try:
-                    return read()
+                    answer = read()
                 except ResponseError as error:
                     return error
+                return type(answer)(TUPLE.sub(rb"\1:\2", answer)) if isinstance(answer, bytes) else answer
 
             self.current_client.read_response = read_response
 

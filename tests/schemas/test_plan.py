@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kizashi_schemas import MICROS, PlanError
-from kizashi_schemas.plan import load_plan, load_plan_data
+from kizashi_schemas import MICROS, Micros, PlanError
+from kizashi_schemas.plan import JourneyRules, Target, load_plan, load_plan_data
 
 WHOLE = """
 currency = "JPY"
@@ -42,6 +42,10 @@ conversion_window = "7d"
 [values]
 horizon = "14d"
 lookback = "90d"
+
+[targets.7d]
+expected_value = 1000000
+finals = 120
 """
 
 
@@ -62,6 +66,7 @@ def test_a_whole_plan_is_read() -> None:
     assert (cart.value, cart.counting, cart.review_by) == (300 * MICROS, "once", date(2027, 2, 1))
     assert plan.events["purchase"].value == "event"
     assert plan.funnels["checkout"].normal_steps[1].where == {"properties.qty": 2}
+    assert plan.targets == {"7d": Target(expected_value=Micros(1_000_000 * MICROS), finals=120)}
 
 
 def test_what_is_left_out_has_its_documented_default() -> None:
@@ -174,6 +179,24 @@ def test_every_problem_is_told_at_once_with_file_and_key() -> None:
         ('currency = "JPY"\n[values]\nmin_effective_conversions = 0', "values.min_effective_conversions", "above 0"),
         ('currency = "JPY"\nretention = "7d"\nwindows = ["28d"]', "windows", "retention"),
         ('currency = "JPY"\nretention = "30d"\nwindows = ["7d"]\n[values]\nhorizon = "14d"', "values.lookback", "keep"),
+        ('currency = "JPY"\n[targets.3d]\nactors = 9', "targets.3d", "1h, 24h, 7d, 28d"),
+        ('currency = "JPY"\n[targets.7d]\nfinals = 9', "targets.7d.finals", "final = true"),
+        ('currency = "JPY"\n[targets.7d]\nactor = 9', "targets.7d.actor", "did you mean actors"),
+        ('currency = "JPY"\n[targets.7d]\nactors = 0', "targets.7d.actors", "above 0"),
+        ('currency = "JPY"\n[targets.7d]\nactors = 9.5', "targets.7d.actors", "whole number"),
+        ('currency = "JPY"\n[targets.7d]\nactors = true', "targets.7d.actors", "whole number"),
+        ('currency = "JPY"\n[targets.7d]\nexpected_value = "much"', "targets.7d.expected_value", "write for example"),
+        ('currency = "JPY"\n[targets.7d]\nexpected_value = 1.5', "targets.7d.expected_value", "decimals"),
+        ('currency = "JPY"\n[targets.7d]\nexpected_value = 1.5', "targets.7d.expected_value", "JPY has (0); round it"),
+        ('currency = "JPY"\n[targets.7d]\nexpected_value = 0', "targets.7d.expected_value", "meant to come to"),
+        ('currency = "JPY"\n[targets.7d]\nbrought_value = nan', "targets.7d.brought_value", "nan is not a number"),
+        ('currency = "JPY"\n[targets.7d]\nbrought_value = inf', "targets.7d.brought_value", "not a number"),
+        ('currency = "JPY"\n[targets.7d]\nbrought_value = 9223372036855', "targets.7d.brought_value", "9223372036854"),
+        ('currency = "JPY"\n[targets.7d]\nbrought_value = 1e300', "targets.7d.brought_value", "too large for a target"),
+        ('currency = "JPY"\n[targets.7d]\nfinals = ' + "9" * 20, "targets.7d.finals", "too large for a target"),
+        ('currency = "JPY"\n[targets.7d]\nactors = 1e-9999', "targets.7d.actors", "whole number"),
+        ('currency = "JPY"\n[targets]\n7d = 9', "targets.7d", "[targets.7d]"),
+        ('currency = "JPY"\ntargets = 9', "targets", "[targets]"),
         ("currency = ", "not TOML", "check quotes"),
         ("currency = " + "9" * 5_000, "not TOML", "smaller"),
         ("currency = " + "[" * 5_000, "not TOML", "levels"),
@@ -242,7 +265,19 @@ ODD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("place", ["currency", "rates.USD", "events.mv_a", "events.mv_a.value", "funnels.f", "values"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "currency",
+        "rates.USD",
+        "events.mv_a",
+        "events.mv_a.value",
+        "funnels.f",
+        "values",
+        "targets",
+        "targets.7d.finals",
+    ],
+)
 def test_a_value_of_an_odd_kind_is_a_problem_of_its_key(place: str, odd: object) -> None:
     data: dict[str, Any] = {"currency": "JPY", "events": {}, "rates": {}, "funnels": {}}
     *above, last = place.split(".")
@@ -292,3 +327,39 @@ def test_a_funnel_step_that_the_plan_does_not_know_is_warned_about() -> None:
 def test_a_plan_that_is_no_table_is_refused() -> None:
     with pytest.raises(PlanError, match="table"):
         load_plan_data([1])
+
+
+def test_a_target_may_be_larger_than_any_event_s_value() -> None:
+    text = 'currency = "{}"\n[events.sale]\nfinal = true\n[targets.28d]\nexpected_value = {}'
+    for currency, amount, micros in (
+        ("JPY", "12_000_000_000", 12 * 10**15),
+        ("JPY", "9223372036854", 9_223_372_036_854 * MICROS),
+        ("JPY", "1.2e10", 12 * 10**15),
+        ("USD", "12000000000.25", 12 * 10**15 + 250_000),
+    ):
+        plan = load_plan(text.format(currency, amount))
+        assert plan.targets == {"28d": Target(expected_value=Micros(micros))}
+        assert load_plan_data(msgspec.json.decode(plan.canonical)).targets == plan.targets
+
+
+def test_no_message_about_a_target_speaks_of_an_event_that_is_sent() -> None:
+    text = 'currency = "JPY"\n[events.sale]\nfinal = true\n[targets.7d]\nexpected_value = '
+    for amount in ("1.5", "1e300", "-1", "nan", '"much"', "0.00001"):
+        (told,) = problems(text + amount)
+        assert "send" not in told
+        assert "sending" not in told
+
+
+def test_a_table_of_targets_without_any_is_warned_of() -> None:
+    plan = load_plan('currency = "JPY"\n[targets.7d]')
+    assert plan.warnings == (
+        "plan.toml: targets.7d: sets no target; "
+        "write one of expected_value, brought_value, finals, actors, or leave the table out",
+    )
+
+
+def test_targets_change_the_plan_and_nothing_that_is_learned_or_journeys_are_made_of() -> None:
+    one, other = load_plan(WHOLE), load_plan(WHOLE.replace("finals = 120", "finals = 130"))
+    assert one.id != other.id
+    assert one.learning_id == other.learning_id
+    assert JourneyRules.of(one) == JourneyRules.of(other)

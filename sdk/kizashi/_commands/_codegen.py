@@ -19,7 +19,8 @@ def add_codegen(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "codegen",
         help="write a Python module with a typed function for each event",
         description="Write a Python module with a typed function for each event of a plan, so that a type checker and "
-        "an editor know a wrong name, a missing value and a wrong currency.",
+        "an editor know a wrong name, a missing value and a wrong currency. "
+        "Exit status: 0 written, or up to date, 1 stale, or the plan is not in order, 2 used wrongly, or not written.",
         epilog="examples: kizashi plan codegen plan.toml -o shop/events.py; in CI, the same with --check, which "
         "writes nothing and exits with 1 if the module is stale",
     )

@@ -21,7 +21,8 @@ def add_completion(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     parser = commands.add_parser(
         "completion",
         help="print a script that has bash, zsh or fish complete commands and options",
-        description="Print a completion script, made from the commands of this installation.",
+        description="Print a completion script, made from the commands of this installation.\n"
+        "Exit status: 0 printed, 2 used wrongly.",
         epilog=_INSTALL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,9 +89,15 @@ def _bash(commands: Sequence[Command]) -> str:
     # Any value may stand there: what bash does by default completes files.
     lines += [f"    {_patterns(free)}) return ;;", "    *)", '      case "$here" in']
     for command in commands:
-        names = [word for word, _ in command.below]
-        names += [name for option in command.options for name in option.names]
-        lines.append(f"        {_quoted(command.name)}) words={_quoted(' '.join([*names, *command.arguments]))} ;;")
+        names = [name for option in command.options for name in option.names]
+        others = [*(word for word, _ in command.below), *command.arguments]
+        # Where a file may be meant, options come once somebody has begun one.
+        first = others if command.free else [*others, *names]
+        lines += [
+            f"        {_quoted(command.name)})",
+            f"          words={_quoted(' '.join(first))}",
+            f'          [[ "$current" == -* ]] && words={_quoted(" ".join(names))} ;;',
+        ]
     lines += [
         "      esac ;;",
         "  esac",
@@ -108,12 +115,16 @@ def _zsh(commands: Sequence[Command]) -> str:
         "_kizashi() {",
         "  local here='kizashi' word",
         "  local -a found options",
+        "  local -i free",
         '  for word in "${(@)words[2,CURRENT-1]}"; do',
         '    case "$here $word" in',
         f'      {_descent(commands).replace(" | ", "|")}) here="$here $word" ;;',
         "    esac",
         "  done",
-        '  case "$here ${words[CURRENT-1]}" in',
+        '  local before="${words[CURRENT-1]}"',
+        "  # What stands behind --option= is completed as behind --option.",
+        '  if [[ "${words[CURRENT]}" == --*=* ]]; then before="${words[CURRENT]%%=*}"; compset -P "*="; fi',
+        '  case "$here $before" in',
     ]
     valued = _valued(commands)
     for name, choices in valued.items():
@@ -126,12 +137,18 @@ def _zsh(commands: Sequence[Command]) -> str:
             _described(word, purpose) for word, purpose in (*command.below, *((one, "") for one in command.arguments))
         ]
         options = [_described(name, option.help) for option in command.options for name in option.names]
-        lines.append(f"    {_quoted(command.name)}) found=({' '.join(told)}) options=({' '.join(options)}) ;;")
+        lines += [
+            f"    {_quoted(command.name)})",
+            f"      found=({' '.join(told)})",
+            f"      options=({' '.join(options)})",
+            f"      free={int(command.free)} ;;",
+        ]
     lines += [
         "  esac",
         "  if [[ ${words[CURRENT]} == -* ]]; then _describe -o option options",
         "  elif (( $#found )); then _describe command found",
-        "  else _files; fi",
+        "  elif (( free )); then _files",
+        "  else _describe -o option options; fi",
         "}",
         'if [[ "${funcstack[1]}" == _kizashi ]]; then _kizashi "$@"; else compdef _kizashi kizashi; fi',
     ]

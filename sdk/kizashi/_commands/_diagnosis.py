@@ -40,6 +40,7 @@ CheckName = Literal[
     "clock",
     "key",
     "plan",
+    "tracking",
     "event",
     "again",
 ]
@@ -254,6 +255,9 @@ class Diagnosis:
         else:
             status, message = explain.compared(self._plan, told)
             yield Check("plan", status, self._told(message))
+            if told.plan is not None:
+                tracking, message = explain.tracked(told.health.breaks)
+                yield Check("tracking", tracking, self._told(message))
 
     def _events(self) -> Iterator[Check]:
         """The test event, and the same once more."""

@@ -7,6 +7,7 @@ import http.client
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ import msgspec
 from kizashi._commands._plan_changes import compare
 from kizashi._commands._probe import Reply
 from kizashi._errors import TransportError
-from kizashi_schemas import BatchAnswer, PlanAnswer, Problem
+from kizashi_schemas import BatchAnswer, PlanAnswer, Problem, TrackingBreak
 from kizashi_schemas.plan import Plan
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "second_verdict",
     "skew",
     "stranger",
+    "tracked",
     "undelivered",
     "unreachable",
     "unready",
@@ -187,6 +189,21 @@ def compared(plan: Plan, told: PlanAnswer) -> tuple[Literal["OK", "FAIL"], str]:
         f"the collector runs plan {told.id}, and this file is {plan.id} (keys: {len(added)} added, "
         f"{len(removed)} removed, {len(changed)} changed); apply the file (SIGHUP or POST /v1/plan), or take theirs"
     )
+
+
+def tracked(breaks: Sequence[TrackingBreak] | None) -> tuple[Literal["OK", "WARN", "SKIP"], str]:
+    """What it means that these events do not come as they did; None where the collector does not tell."""
+    if breaks is None:
+        return "SKIP", "unknown: the collector cannot tell yet whether events come as they did; ask again in a minute"
+    if not breaks:
+        return "OK", "every planned event comes as often as its own history lets expect"
+    told = "; ".join(
+        f"{one.event} {one.kind}: {one.seen} where about {one.expected:g} were expected, since {one.since}"
+        for one in breaks
+    )
+    blocking = ", ".join(one.event for one in breaks if one.blocks_bids)
+    then = f"no row is ready to be bid on until it is mended ({blocking})" if blocking else "bids go on"
+    return "WARN", f"tracking is broken, look at what sends it; {then}: {told}"
 
 
 def first_verdict(answer: BatchAnswer) -> tuple[Literal["OK", "FAIL"], str]:

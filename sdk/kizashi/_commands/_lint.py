@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> int:
         return complain(error, status=2)
     missing = [path for path in args.paths if not path.exists()]
     for path in missing:
-        print(f"kizashi plan lint: {path}: no such file or folder", file=sys.stderr)
+        print(f"kizashi plan lint: {path}: no such file or folder; name what there is to check", file=sys.stderr)
     if missing:
         return 2
     files = list(python_files(args.paths))

@@ -22,13 +22,14 @@ class Option(Struct, frozen=True):
 class Command(Struct, frozen=True):
     """A command by its whole name, such as `kizashi plan check`, with the names and purposes of those below it.
 
-    `arguments`: the values that its positional arguments may have, none where they may have any.
+    `arguments`: the values that its positional arguments may have. `free`: whether one of them may have any value.
     """
 
     name: str
     below: tuple[tuple[str, str], ...]
     options: tuple[Option, ...]
     arguments: tuple[str, ...]
+    free: bool
 
 
 def outline(parser: argparse.ArgumentParser, name: str) -> Iterator[Command]:
@@ -36,6 +37,7 @@ def outline(parser: argparse.ArgumentParser, name: str) -> Iterator[Command]:
     options: list[Option] = []
     below: dict[str, str] = {}
     arguments: list[str] = []
+    free = False
     parsers: dict[str, argparse.ArgumentParser] = {}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -48,7 +50,8 @@ def outline(parser: argparse.ArgumentParser, name: str) -> Iterator[Command]:
             )
         else:
             arguments += _choices(action)
-    yield Command(name, tuple(below.items()), tuple(options), tuple(arguments))
+            free = free or not action.choices
+    yield Command(name, tuple(below.items()), tuple(options), tuple(arguments), free)
     for word, child in parsers.items():
         yield from outline(child, f"{name} {word}")
 

@@ -30,7 +30,8 @@ def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     check = actions.add_parser(
         "check",
         help="say whether a plan is in order, and what is not",
-        description="Check a plan. Each problem is a line that names the file, the key and the remedy.",
+        description="Check a plan, and print what is in it. Each problem is a line on stderr that names the file, the "
+        "key and the remedy. Exit status: 0 in order, also with warnings, 1 not, 2 used wrongly.",
         epilog="example: kizashi plan check plan.toml",
     )
     check.add_argument("plan", type=Path, help="a plan in TOML")
@@ -40,7 +41,8 @@ def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     diff = actions.add_parser(
         "diff",
         help="say what changed from one plan to the other, key by key",
-        description="Compare two plans.",
+        description="Compare two plans, and print what was added (+), removed (-) and changed (~). Exit status: "
+        "0 compared, 1 one of them is not in order, 2 used wrongly.",
         epilog="example: kizashi plan diff old.toml new.toml",
     )
     diff.add_argument("old", type=Path, help="the plan as it was")

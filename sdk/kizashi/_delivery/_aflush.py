@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
-from kizashi._delivery._pipeline import Pipeline, bounded
-from kizashi._delivery._queue import Watcher
+from kizashi._delivery._queue import Queue, Watcher
 
 __all__ = ["wait_flushed"]
 
 
-async def wait_flushed(pipeline: Pipeline, target: int, seconds: float) -> bool:
-    """Wait up to `seconds` until all up to event number `target` is settled, leaving the loop free; tell whether."""
-    queue = pipeline.queue
+async def wait_flushed(queue: Queue, start: Callable[[], bool], target: int, seconds: float) -> bool:
+    """Wait up to `seconds` until all up to event number `target` is settled, leaving the loop free; tell whether.
+
+    `start` sees to it that somebody works on the queue, and tells whether.
+    """
     loop = asyncio.get_running_loop()
     settled = asyncio.Event()
 
@@ -25,9 +27,9 @@ async def wait_flushed(pipeline: Pipeline, target: int, seconds: float) -> bool:
     watcher = Watcher(target, wake)
     queue.watch(watcher)
     try:
-        if not pipeline.start():
+        if not start():
             return queue.wait_settled(target, 0.0)
-        async with asyncio.timeout(bounded(seconds)):
+        async with asyncio.timeout(seconds):
             await settled.wait()
     except TimeoutError:
         return queue.wait_settled(target, 0.0)

@@ -17,7 +17,7 @@ from kizashi._encoding import Encoder
 from kizashi._spool import DeadLetters, Spool
 from kizashi._transport import Transport
 
-__all__ = ["Pipeline", "bounded"]
+__all__ = ["Pipeline"]
 
 _MOMENT = 0.05
 
@@ -163,7 +163,7 @@ class Pipeline:
         # Imported here: no process without a loop shall load asyncio.
         from kizashi._delivery._aflush import wait_flushed
 
-        return await wait_flushed(self, target, seconds)
+        return await wait_flushed(self.queue, self.start, target, bounded(seconds))
 
     def begin_exit(self) -> None:
         """Take nothing more in and hurry, without waiting."""

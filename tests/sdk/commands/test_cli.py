@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -140,6 +141,24 @@ def test_a_command_whose_part_is_missing_says_how_to_install_it(
     install(monkeypatch, EntryPoint("serve", "kizashi_missing.cli:add_serve", "kizashi.commands"))
     assert main(["serve", *rest]) == 2
     assert capsys.readouterr().err == "kizashi serve needs the server: pip install 'kizashi[collector]'\n"
+
+
+def add_needy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("serve")
+    parser.add_argument("module")
+    parser.set_defaults(run=lambda args: importlib.import_module(args.module))
+
+
+def test_a_command_that_misses_its_part_when_it_runs_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, EntryPoint("serve", f"{__name__}:add_needy", "kizashi.commands"))
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__, sys.modules["kizashi"]))
+    monkeypatch.setattr(sys.modules[__name__], "add_needy", add_needy, raising=False)
+    assert main(["serve", "a_server_that_is_not_there"]) == 2
+    assert capsys.readouterr().err == "kizashi serve needs the server: pip install 'kizashi[collector]'\n"
+    with pytest.raises(ModuleNotFoundError):  # a module of our own that is missing is a bug
+        main(["serve", "kizashi._not_there"])
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["plan"], ["plan", "check"], ["plan", "check", "a", "--loud"]])

@@ -14,6 +14,7 @@ from email.utils import formatdate
 from pathlib import Path
 from shutil import which
 
+import msgspec
 import pytest
 
 from collector_process import CollectorProcess
@@ -409,6 +410,25 @@ def test_a_plan_that_a_proxy_answers_is_unknown() -> None:
         checks = diagnose(url, plan=load_plan(PLAN), read_key="kz_read_1")
     assert (checks["plan"].status, checks["plan"].message[:8]) == ("WARN", "unknown:")
     assert site.keys[3] == "Bearer kz_read_1"
+
+
+def test_what_broke_in_the_tracking_is_told_beside_the_plan() -> None:
+    plan = load_plan(PLAN)
+    letter: dict[str, object] = {"event": "mv_letter", "kind": "stopped", "seen": 0, "expected": 59.6}
+    letter |= {"since": "2026-09-20T14:00:00.000Z", "sentence": "No mv_letter …", "blocks_bids": False}
+    sale = letter | {"event": "purchase", "kind": "fell", "seen": 3, "blocks_bids": True}
+    cases: list[tuple[object, str, str]] = [
+        ([letter], "WARN", "bids go on: mv_letter stopped: 0 where about 59.6 were expected, since 2026-09-20T14"),
+        ([letter, sale], "WARN", "no row is ready to be bid on until it is mended (purchase)"),
+        ([], "OK", "every planned event"),
+        (None, "SKIP", "unknown:"),
+    ]
+    for breaks, status, words in cases:
+        health = {"never_seen": [], "unplanned": [], "breaks": breaks}
+        body = msgspec.json.encode({"id": plan.id, "plan": plan.document(), "warnings": [], "health": health})
+        with serving(HEALTHY | {"/v1/plan": Page(body)}, *DELIVERED) as (url, _):
+            tracking = diagnose(url, plan=plan, read_key="kz_read_1")["tracking"]
+        assert (tracking.status, words in tracking.message) == (status, True), tracking.message
 
 
 # -- TLS ------------------------------------------------------------------------------------------------------------
