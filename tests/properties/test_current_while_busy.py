@@ -121,7 +121,7 @@ class Shop:
 
     async def kept(self, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         """The summary that is kept, once no actor's journeys have to be found anew in the log."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 kept = self.thread.current.summary(self.plan.id, interval, by, moving=False)
                 if isinstance(kept, SummaryReport) and self.settled():
@@ -149,7 +149,7 @@ class Shop:
                 assert figures.figures == await self.run(self.plan.funnels["again"], interval, by)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_kept_answers_equal_the_count_when_everything_happens_at_once(tmp_path: Path, seed: int) -> None:
     shop = Shop(tmp_path, seed)
     try:

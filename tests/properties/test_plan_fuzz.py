@@ -17,6 +17,7 @@ from kizashi_schemas.plan import Plan, load_plan, load_plan_data
 
 KEYS = [
     *("currency", "rates", "timezone", "retention", "unplanned", "windows", "summaries", "events", "funnels", "values"),
+    *("targets", "7d", "expected_value", "brought_value", "finals", "actors"),
     *("action", "value", "use", "counting", "final", "owner", "review_by", "description"),
     *("steps", "order", "conversion_window", "entry", "count", "exclude", "exclusion", "optional", "trend"),
     *("histogram", "event", "where", "from", "to", "bins"),
@@ -40,6 +41,9 @@ steps = ["mv_view", { event = "purchase", where = { "properties.x" = [1.5, true]
 [values]
 horizon = "14d"
 min_effective_conversions = 1.5e1
+[targets.7d]
+expected_value = 1e6
+finals = 3
 """
 
 long = st.sampled_from(["x" * 5_000, "a\nb", "\x00", "", "\ud800", "x - at `$.x", '"', "商品", "Asia", "../etc"])
@@ -140,6 +144,7 @@ def whole() -> dict[str, Any]:
             }
         },
         "values": {"ladder": ["mv_view"], "horizon": "14d", "lookback": "90d", "min_effective_conversions": 15},
+        "targets": {"7d": {"expected_value": 1_000_000, "brought_value": Decimal(5), "finals": 30, "actors": 900}},
     }
 
 

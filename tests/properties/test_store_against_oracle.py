@@ -367,7 +367,7 @@ async def _run(kind: StoreKind, folder: Path, plan: str, steps: list[tuple[tuple
         await shop.close()
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 12), ("clickhouse", 60 if LONG else 3)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 12), ("clickhouse", 60 if LONG else 2)])
 def test_every_answer_of_the_store_equals_the_brute_force(kind: StoreKind, examples: int) -> None:
     @settings(
         max_examples=examples,

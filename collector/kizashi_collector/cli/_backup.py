@@ -9,13 +9,15 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kizashi_collector.cli._settings import SettingsError, add_options, resolve
-from kizashi_collector.store import BackupManifest, Restored, accept_log, back_up, restore_backup
 from kizashi_schemas import KizashiError, format_time
+
+if TYPE_CHECKING:
+    from kizashi_collector.store import BackupManifest, Restored
 
 __all__ = ["add_backup", "add_restore"]
 
@@ -88,6 +90,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _backup(args: argparse.Namespace, folder: Path, now: int, bar: _Bar) -> tuple[dict[str, Any], str]:
+    from kizashi_collector.store import back_up  # a quarter of a second, which no --help is to wait for
+
     target: Path = args.target
     if target.is_dir():
         target = target / f"kizashi-{_stamp(now)}.tar"
@@ -98,6 +102,8 @@ def _backup(args: argparse.Namespace, folder: Path, now: int, bar: _Bar) -> tupl
 
 
 def _restore(args: argparse.Namespace, folder: Path, now: int, bar: _Bar) -> tuple[dict[str, Any], str]:
+    from kizashi_collector.store import accept_log, restore_backup
+
     backup: Path | None = args.backup
     if (backup is None) != args.in_place:
         raise SettingsError("name the backup to restore, or give --in-place for a log that is in --data already")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kizashi_collector.cli._settings import SettingsError, add_options, resolve
-from kizashi_collector.cli.importing import Progress
 from kizashi_schemas import KizashiError
 
 if TYPE_CHECKING:
+    from kizashi_collector.cli.importing import Progress
     from kizashi_collector.store.clickhouse import CopyReport
 
 __all__ = ["add_copy"]
@@ -84,6 +83,10 @@ def _copy(folder: Path, text: str, *, quiet: bool) -> CopyReport:
         raise SettingsError(
             "--to clickhouse:// needs the extra `clickhouse`: pip install 'kizashi[collector,clickhouse]'"
         ) from None
+    import asyncio
+
+    from kizashi_collector.cli.importing import Progress
+
     address = Address.of(text)
     bar: list[Progress] = []
 

@@ -30,6 +30,9 @@ def add_erase(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _run(args: argparse.Namespace) -> int:
+    if not args.actor:
+        print("kizashi erase: no actor is named; give the id, as it was sent", file=sys.stderr)
+        return 2
     try:
         content = ask(args, "DELETE", f"/v1/actors/{urllib.parse.quote(args.actor, safe='')}")
         answer = msgspec.json.decode(content, type=ErasureAnswer)

@@ -1,48 +1,18 @@
-"""A funnel drawn in a terminal: a bar for each step, what is lost between them, and where most is lost."""
+"""A funnel drawn in a terminal: a bar for each step, what is lost between them, and the bottleneck."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from msgspec import Struct
-
 from kizashi_collector.cli._figures import amount, amount_text, length, share
+from kizashi_collector.cli._funnel_losses import Loss, far_below, losses_of
 from kizashi_collector.cli._funnel_steps import step_text
 from kizashi_collector.cli._terminal import Screen, cells, clipped, padded, plain, table
 from kizashi_schemas import Funnel, FunnelAnswer, FunnelStep
 
-__all__ = ["Loss", "losses_of", "picture"]
+__all__ = ["picture"]
 
 _NAME_CELLS, _KEY_CELLS = 36, 32
 _LEAST_BAR = 10
 _HEAD = ("count", "of all", "of step", "median", "worth")
-
-
-class Loss(Struct, frozen=True):
-    """How many went no further than the step before that is not optional, and what share of those who were there.
-
-    `bottleneck`: of all losses this is the greatest share, and the first where there are several.
-    """
-
-    count: int
-    share: float
-    bottleneck: bool
-
-
-def losses_of(steps: Sequence[FunnelStep], optional: Sequence[int] = ()) -> list[Loss | None]:
-    """The loss before each step; None before the first one, before optional ones, and where nobody was."""
-    found: list[tuple[int, float] | None] = []
-    before: int | None = None
-    for number, step in enumerate(steps):
-        if before and number not in optional:
-            found.append((before - step.count, (before - step.count) / before))
-        else:
-            found.append(None)
-        if number not in optional:
-            before = step.count
-    greatest = max((one[1] for one in found if one is not None), default=0.0)
-    worst = next((at for at, one in enumerate(found) if one is not None and one[1] == greatest > 0), None)
-    return [None if one is None else Loss(*one, bottleneck=at == worst) for at, one in enumerate(found)]
 
 
 def picture(answer: FunnelAnswer, funnel: Funnel, screen: Screen) -> list[str]:
@@ -116,7 +86,7 @@ def _loss_line(loss: Loss, name: int, screen: Screen) -> str:
 
 
 def _breakdown(answer: FunnelAnswer, funnel: Funnel, screen: Screen) -> list[str]:
-    """A row for each group, those with the most entries first, and where each loses most."""
+    """A row for each group, those with the most entries first, where each loses most, and who falls behind where."""
     groups = sorted(answer.groups or [], key=lambda group: -group.steps[0].count)
     if not groups:
         return ["nobody is in any group"]
@@ -135,7 +105,15 @@ def _breakdown(answer: FunnelAnswer, funnel: Funnel, screen: Screen) -> list[str
             ]
         )
     lines = table(head, rows, left=len(keys))
-    return [screen.paint(lines[0], "dim"), *lines[1:]]
+    told = [screen.paint(lines[0], "dim"), *lines[1:]]
+    below = far_below([group.steps for group in groups], funnel.optional)
+    if below is not None:
+        who = ", ".join(clipped(plain(text), _KEY_CELLS) or "(none)" for text in groups[below.row].key.values())
+        shares = (
+            f"{below.rate:.0%} go on from {below.before + 1} to {below.step + 1}, {below.others:.0%} in the other rows"
+        )
+        told += ["", screen.paint(f"{who}: {shares}", "alarm")]
+    return told
 
 
 def _of_step(step: FunnelStep) -> str:

@@ -10,17 +10,21 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kizashi_collector.cli._settings import SettingsError, add_options, resolve
 from kizashi_collector.cli._terminal import plain, table
-from kizashi_collector.store import SCOPES, KeyRing, Keys, StoreError
 from kizashi_schemas import KizashiError, format_time
+
+if TYPE_CHECKING:
+    from kizashi_collector.store import Keys, Scope
 
 __all__ = ["add_keys"]
 
+# Written out, so that no --help waits for the store; a test holds them to it.
+_SCOPES: tuple[Scope, ...] = ("write", "read", "admin")
 # What any store takes for the number of a key.
 _MOST = 2**63
 
@@ -38,22 +42,25 @@ def add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     create = actions.add_parser(
         "create",
         help="make a key and print its secret, once",
-        description="Make a key and print its secret. The store keeps a digest: it cannot be shown again.",
+        description="Make a key and print its secret, alone on its line. The store keeps a digest: it cannot be "
+        "shown again. Exit status: 0 made, 1 not made, 2 used wrongly.",
         epilog="example: kizashi keys create --scope write --name shop --store clickhouse://host:8123/kizashi",
     )
-    create.add_argument("--scope", choices=SCOPES, required=True, help="write: send events; read: ask; admin: manage")
+    create.add_argument("--scope", choices=_SCOPES, required=True, help="write: send events; read: ask; admin: manage")
     create.add_argument("--name", default="", help="what the key is for")
     listing = actions.add_parser(
         "list",
         help="show keys, without their secrets",
-        description="Show all keys that were made, revoked ones too. Those of the environment are not stored.",
+        description="Show all keys that were made, revoked ones too. Those of the environment are not stored. "
+        "Exit status: 0 shown, 1 not shown, 2 used wrongly.",
         epilog="example: kizashi keys list --data ./data --json",
     )
     listing.add_argument("--json", action="store_true", help="as JSON")
     revoke = actions.add_parser(
         "revoke",
         help="make a key worthless at once",
-        description="Make a key worthless: at once, or, of a ClickHouse store, within some two seconds.",
+        description="Make a key worthless: at once, or, of a ClickHouse store, within some two seconds. It prints "
+        "nothing. Exit status: 0 revoked, 1 no such key, or it failed, 2 used wrongly.",
         epilog="example: kizashi keys revoke 3 --data ./data",
     )
     revoke.add_argument("id", type=int, help="the number that `list` shows")
@@ -67,6 +74,8 @@ def _run(args: argparse.Namespace) -> int:
     os.umask(0o077)
     try:
         settings = resolve(args)
+        from kizashi_collector.store import StoreError
+
         with closing(_opened(settings, make=do is _create)) as keys:
             try:
                 do(keys, args)
@@ -89,6 +98,8 @@ def _opened(settings: dict[str, Any], *, make: bool) -> Keys:
                 f"no collector has kept keys in {str(folder)!r}; name its folder with --data or KIZASHI_DATA, "
                 "or make a first key with `kizashi keys create`"
             )
+        from kizashi_collector.store import KeyRing
+
         return KeyRing(folder, clock=_now)
     try:
         from kizashi_collector.store.clickhouse import Address, ClickHouseKeys  # an extra

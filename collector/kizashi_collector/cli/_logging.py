@@ -19,10 +19,9 @@ import msgspec
 
 from kizashi_collector.http import current_request_id
 
-__all__ = ["LEVELS", "FloodGate", "JsonLines", "LogFormat", "TextLines", "form_for", "set_up_logging"]
+__all__ = ["FloodGate", "JsonLines", "LogFormat", "TextLines", "form_for", "set_up_logging"]
 
 LogFormat = Literal["text", "json"]
-LEVELS = ("debug", "info", "warning", "error")
 
 _log = logging.getLogger("kizashi.serve")
 _MOST_WAITING = 5_000

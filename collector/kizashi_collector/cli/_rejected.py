@@ -38,7 +38,7 @@ def add_rejected(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="try them again under the plan in force",
         description="Try rejected events again, oldest first, under the plan in force. "
         "Exit status: 0 none of those tried stays rejected, 1 some do or it failed, 2 used wrongly.",
-        epilog="example: kizashi rejected replay --code unknown_event --since 2026-11-20T00:00Z",
+        epilog="example: kizashi rejected replay --code unplanned --since 2026-11-20T00:00:00Z",
     )
     for action, scope, do, most, default in (
         (listing, "read", _list, _MOST_LISTED, 20),
@@ -46,8 +46,8 @@ def add_rejected(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     ):
         add_remote_options(action, scope)
         action.add_argument("--code", action="append", metavar="CODE", help="only with this code; may be repeated")
-        action.add_argument("--since", metavar="TIME", help="only received later than this, such as 2026-11-20T00:00Z")
-        action.add_argument("--until", metavar="TIME", help="only received no later than this")
+        action.add_argument("--since", metavar="TIME", help="only received after it, such as 2026-11-20T00:00:00Z")
+        action.add_argument("--until", metavar="TIME", help="only received up to it")
         action.add_argument(
             "--limit",
             type=_up_to(most),

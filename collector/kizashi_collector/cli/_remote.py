@@ -98,12 +98,16 @@ def ask_page(
     endpoint = args.endpoint or environment.get("KIZASHI_ENDPOINT")
     if not endpoint:
         raise RemoteError("no endpoint; give --endpoint or KIZASHI_ENDPOINT, such as http://127.0.0.1:8700")
-    if urllib.parse.urlsplit(endpoint).scheme not in _SCHEMES:
+    if not _is_url(endpoint):
         raise RemoteError(f"endpoint {endpoint!r} is no URL; write for example http://127.0.0.1:8700")
     url = endpoint.rstrip("/") + path + (f"?{urllib.parse.urlencode(query)}" if query else "")
     headers = {"Content-Type": "application/json"} if body is not None else {}
     key = args.key or environment.get("KIZASHI_KEY")
     if key:
+        if not (key.isascii() and key.isprintable()):
+            raise RemoteError(
+                "the key has characters that no key has; give it with --key or KIZASHI_KEY as it was made"
+            )
         headers["Authorization"] = f"Bearer {key}"
     data = None if body is None else msgspec.json.encode(body)
     try:
@@ -112,12 +116,20 @@ def ask_page(
             answered = Answered(response.read(), response.headers.get("X-Next-Cursor"))
     except urllib.error.HTTPError as error:
         with error:
-            raise RemoteError(_told(error.code, error.read())) from None
+            raise RemoteError(_told(error.code, error.read(), endpoint)) from None
     except urllib.error.URLError as error:
         raise RemoteError(f"cannot reach {endpoint}: {error.reason}; is the collector there?") from None
     except (OSError, HTTPException, ValueError) as error:
         raise RemoteError(f"no answer from {endpoint}: {error}; is it a collector?") from None
     return answered
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @contextmanager
@@ -147,9 +159,14 @@ def _patience(out: TextIO) -> Iterator[None]:
         teller.join()
 
 
-def _told(status: int, body: bytes) -> str:
+def _told(status: int, body: bytes, endpoint: str) -> str:
     try:
         problem = msgspec.json.decode(body, type=Problem)
     except msgspec.DecodeError:
         return f"the answer is {status}, and not a collector's; check the endpoint"
+    # The collector speaks to programs; people have options.
+    if problem.code == "no_key":
+        return f"no_key: {problem.detail}; here, give it with --key or KIZASHI_KEY"
+    if problem.code == "not_found":
+        return f"not_found: there is no {problem.detail}; check the endpoint {endpoint}"
     return f"{problem.code}: {problem.detail}"

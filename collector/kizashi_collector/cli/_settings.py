@@ -7,18 +7,18 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from kizashi_collector.cli._logging import LEVELS
-from kizashi_collector.store import MAX_SECRET, SCOPES, Scope
 from kizashi_schemas import KizashiError, TimeError, parse_duration
+
+if TYPE_CHECKING:
+    from kizashi_collector.store import Scope
 
 __all__ = ["SETTINGS", "Setting", "SettingsError", "add_options", "given_keys", "resolve"]
 
-# What a request's Authorization header can carry.
-_KEY = re.compile(rf"[!-~]{{1,{MAX_SECRET}}}")
+_LEVELS = ("debug", "info", "warning", "error")
 
 
 class SettingsError(KizashiError):
@@ -45,16 +45,20 @@ class Setting(Struct, frozen=True):
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError("a port is a number from 0 to 65535")
-    return port
+    return _whole(text, 0, 65_535, "a port is a number from 0 to 65535")
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number <= 0:
-        raise ValueError("it must be a whole number above 0")
+    return _whole(text, 1, None, "it must be a whole number above 0")
+
+
+def _whole(text: str, least: int, most: int | None, told: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(told) from None
+    if number < least or (most is not None and number > most):
+        raise ValueError(told)
     return number
 
 
@@ -69,7 +73,10 @@ def _store(text: str) -> str:
 
 
 def _rate(text: str) -> float:
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
     if not 0 < rate < float("inf"):
         raise ValueError("it must be a number above 0; leave it out for no limit")
     return rate
@@ -82,16 +89,13 @@ def _log_format(text: str) -> str:
 
 
 def _log_level(text: str) -> str:
-    if text.lower() not in LEVELS:
-        raise ValueError(f"it must be one of {', '.join(LEVELS)}")
+    if text.lower() not in _LEVELS:
+        raise ValueError(f"it must be one of {', '.join(_LEVELS)}")
     return text.lower()
 
 
 def _bytes(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError("it must be a whole number of bytes, 0 or more")
-    return number
+    return _whole(text, 0, None, "it must be a whole number of bytes, 0 or more")
 
 
 SETTINGS = (
@@ -166,12 +170,16 @@ def given_keys(environment: Mapping[str, str] = os.environ) -> dict[Scope, str]:
 
     Raises SettingsError, which never shows a secret, for one that no request could bring, and one for two scopes.
     """
+    from kizashi_collector.store import MAX_SECRET, SCOPES  # with the whole store; only the server asks
+
+    # What a request's Authorization header can carry.
+    possible = re.compile(rf"[!-~]{{1,{MAX_SECRET}}}")
     keys: dict[Scope, str] = {}
     for scope in SCOPES:
         secret = environment.get(_key_variable(scope))
         if not secret:
             continue
-        if not _KEY.fullmatch(secret):
+        if not possible.fullmatch(secret):
             raise SettingsError(
                 f"{_key_variable(scope)}: no request could bring this key; "
                 f"give 1 to {MAX_SECRET} visible ASCII characters, without spaces or a line's end"

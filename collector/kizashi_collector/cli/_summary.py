@@ -11,6 +11,7 @@ import msgspec
 
 from kizashi_collector.cli._figures import amount, amount_text
 from kizashi_collector.cli._remote import add_interval_options, add_remote_options, ask_page, interval_of
+from kizashi_collector.cli._targets import line_of_targets, plan_in_force
 from kizashi_collector.cli._terminal import Screen, cells, clipped, padded, plain, table
 from kizashi_schemas import KizashiError, SummaryAnswer, SummaryTotal
 
@@ -19,6 +20,7 @@ __all__ = ["add_summary", "lines_of"]
 _DRAWN = 18
 _NAME_CELLS = 40
 _PATH = "/v1/summary"
+_WINDOW = "7d"
 
 
 def add_summary(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,6 +59,7 @@ def _run(args: argparse.Namespace) -> int:
                 sys.stdout.write(part)
             return 0
         answer = _all(args, query if args.json else {**query, "money": "string"})
+        targets = None if args.json or "from" in query or "to" in query else _targets(args, answer)
     except KizashiError as error:
         print(f"kizashi summary: {error}", file=sys.stderr)
         return 1
@@ -68,7 +71,13 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     for line in lines_of(answer, Screen.of(sys.stdout), events=args.events, top=args.top):
         print(line)
+    if targets is not None:
+        print(targets)
     return 0
+
+
+def _targets(args: argparse.Namespace, answer: SummaryAnswer) -> str | None:
+    return line_of_targets(answer.total, args.window or _WINDOW, plan_in_force(args))
 
 
 def _csv(args: argparse.Namespace, query: dict[str, str]) -> Iterator[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from kizashi_collector.analysis import PlanChange, changed_plan_text, plan_text_diff
 from kizashi_collector.cli._figures import amount, amount_text, length, ratio
 from kizashi_collector.cli._remote import RemoteError, add_remote_options, ask
 from kizashi_collector.cli._terminal import plain, table
 from kizashi_schemas import KizashiError, ValuesAnswer, ValueStep
 from kizashi_schemas.plan import load_plan
+
+if TYPE_CHECKING:
+    from kizashi_collector.analysis import PlanChange
 
 __all__ = ["add_values", "lines_of", "suggested_diff"]
 
@@ -104,6 +107,9 @@ def suggested_diff(answer: ValuesAnswer, text: str, filename: str) -> tuple[str,
 
     Raises PlanError where the text is no plan.
     """
+    # With numpy, which only this option pays for.
+    from kizashi_collector.analysis import PlanChange, changed_plan_text, plan_text_diff
+
     changes = [
         PlanChange(event=change.event, key=change.key, before=change.before, after=change.after, reason=change.reason)
         for change in answer.suggestions

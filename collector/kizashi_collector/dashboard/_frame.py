@@ -38,7 +38,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 def frame(asked: Asked, path: str, *, version: str, zone: str | None, needed: Sequence[str], leaving: bool) -> str:
     """A page without its content.
 
-    `zone` is the plan's; `needed` names files beside app.css, core.js and the page's own module; `leaving` tells
+    `zone` is the plan's; `needed` names files beside app.css, core/core.js and the page's own module; `leaving` tells
     whether there is a session to end.
     """
     page, words = PAGES[path], asked.words
@@ -50,7 +50,7 @@ def frame(asked: Asked, path: str, *, version: str, zone: str | None, needed: Se
         if leaving
         else ""
     )
-    names = ("core.js", f"{page}.js")
+    names = ("core/core.js", f"{page}/{page}.js")
     head = [f'<link rel="stylesheet" href="{asked.file(name)}">' for name in needed if name.endswith(".css")]
     # What modules import: the browser need not have read them to know of it.
     imported = [name for name in needed if name.endswith(".js") and name not in names]

@@ -32,7 +32,7 @@ def add_dashboard(app: web.Application) -> None:
     app[STATIC_FILES] = StaticFiles()
     for path in PAGES:
         app.router.add_get(path, _guarded(_page), expect_handler=expected)
-    app.router.add_get("/static/{version}/{name}", _guarded(_static), expect_handler=expected)
+    app.router.add_get("/static/{version}/{name:.+}", _guarded(_static), expect_handler=expected)
     app.router.add_get("/login", _guarded(to_first_page), expect_handler=expected)
     for path, handler in (("/login", log_in), ("/logout", log_out), ("/language", choose_language)):
         app.router.add_post(path, _guarded(handler), expect_handler=expected)
@@ -72,7 +72,7 @@ async def _page(request: web.Request) -> web.Response:
 
 def _needed(files: StaticFiles, page: str) -> list[str]:
     """The page's own style sheet, if it has one, and the modules that its module imports."""
-    return [name for name in (f"{page}.css", *files.imported(f"{page}.js")) if files.has(name)]
+    return [name for name in (f"{page}/{page}.css", *files.imported(f"{page}/{page}.js")) if files.has(name)]
 
 
 async def _static(request: web.Request) -> web.Response:

@@ -12,7 +12,17 @@ from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
 from kizashi_collector.store import MAX_SECRET, MAX_TOKEN, Keys, Scope
 
-__all__ = ["CALLER", "SESSION_COOKIE", "Handler", "begin_asking", "caller_of", "is_own", "needs", "session_of"]
+__all__ = [
+    "CALLER",
+    "SESSION_COOKIE",
+    "Handler",
+    "begin_asking",
+    "caller_of",
+    "is_own",
+    "may_still",
+    "needs",
+    "session_of",
+]
 
 CALLER: ContextVar[str] = ContextVar("kizashi_caller")
 """Whose request is being answered: a text that stands for its key, or without keys the address it came from."""
@@ -48,31 +58,44 @@ def needs(scope: Scope, handler: Handler) -> Handler:
     """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        keys = request.app[SERVICES].keys
-        if keys is None:
-            caller = request.remote or ""
-        elif scope == "read" and "Authorization" not in request.headers and is_own(request) and session_of(request):
-            caller = _session_caller(request)
-        else:
-            scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-            secret = secret.strip()
-            held = keys.scope_of(secret) if scheme.lower() == "bearer" and 0 < len(secret) <= MAX_SECRET else None
-            if held is None:
-                raise ProblemError(
-                    401,
-                    "no_key",
-                    "no valid key; send Authorization: Bearer with a key from `kizashi keys create`",
-                    {"WWW-Authenticate": 'Bearer realm="kizashi"'},
-                )
-            if scope not in _ALLOWED[held]:
-                raise ProblemError(403, "wrong_scope", f"this key's scope is {held}, and this needs {scope}")
-            caller = _caller(secret)
+        caller = _admitted(request, scope)
         CALLER.set(caller)  # aiohttp answers each request in a task of its own
         if scope != "write":
             request.app[ADMISSION].ask(caller)
         return await handler(request)
 
     return guarded
+
+
+def may_still(request: web.Request, scope: Scope) -> bool:
+    """Whether a request that was let in would be let in now: its key may be revoked by now, or its session over."""
+    try:
+        _admitted(request, scope)
+    except ProblemError:
+        return False
+    return True
+
+
+def _admitted(request: web.Request, scope: Scope) -> str:
+    """Whose request it is. Raises ProblemError, 401 or 403, where they may not ask what is for `scope`."""
+    keys = request.app[SERVICES].keys
+    if keys is None:
+        return request.remote or ""
+    if scope == "read" and "Authorization" not in request.headers and is_own(request) and session_of(request):
+        return _session_caller(request)
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    held = keys.scope_of(secret) if scheme.lower() == "bearer" and 0 < len(secret) <= MAX_SECRET else None
+    if held is None:
+        raise ProblemError(
+            401,
+            "no_key",
+            "no valid key; send Authorization: Bearer with a key from `kizashi keys create`",
+            {"WWW-Authenticate": 'Bearer realm="kizashi"'},
+        )
+    if scope not in _ALLOWED[held]:
+        raise ProblemError(403, "wrong_scope", f"this key's scope is {held}, and this needs {scope}")
+    return _caller(secret)
 
 
 def begin_asking(request: web.Request) -> None:

@@ -11,11 +11,12 @@ from aiohttp import web
 from kizashi_collector.analysis import Interval, resolve_interval
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._services import SERVICES
-from kizashi_schemas import FunnelError, check_keys
+from kizashi_schemas import FunnelError, TimeError, check_keys, parse_duration
 
 __all__ = ["Query"]
 
 INTERVAL = ("window", "from", "to", "as_of")
+_OLDEST = 86_400_000
 _UNESCAPED_PLUS = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})$")
 
 
@@ -78,6 +79,21 @@ class Query:
     def fresh(self) -> bool:
         """Whether the answer is to be counted now, and not some seconds ago."""
         return self.choice("fresh", ("0", "1")) == "1"
+
+    def max_age(self) -> int:
+        """The parameter `max_age`: how old an answer may be, in milliseconds; 0 where it is left out."""
+        text = self._items.get("max_age")
+        if text is None:
+            return 0
+        if "as_of" in self._items:
+            raise _bad("max_age says how far from now an answer may be, and as_of names its time; leave one out")
+        try:
+            age = parse_duration(text)
+        except TimeError as error:
+            raise _bad(f"max_age {error}") from None
+        if age > _OLDEST:
+            raise _bad(f"max_age {text[:40]!r} is more than a day; write for example 1h")
+        return age
 
     def interval(self) -> Interval:
         """The interval that window, from, to and as_of name."""

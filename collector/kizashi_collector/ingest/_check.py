@@ -38,6 +38,8 @@ FUTURE_TOLERANCE_MS = 10 * 60 * 1000
 
 Properties = Mapping[str, str | int | float | bool | None]
 
+_BOUND = re.compile(r"`str` of length (>= 1|<= \d+) - at `\$\.[a-z_]+`")
+_INSTEAD = {"id": "send one that no other event has", "actor": "send who did it"}
 _FIELD = re.compile(r"(?:`\$\.|required field `)([a-z_]+)")
 
 
@@ -217,7 +219,15 @@ def _misshapen(error: msgspec.ValidationError) -> _FormError:
             f"bad_{match[1]}",
             f"{match[1]}: write a lower-case letter, then letters, digits and underscores, at most 64 in all{what}",
         )
+    if (bound := _BOUND.search(str(error))) is not None:
+        return _FormError(f"bad_{match[1]}", _out_of_bounds(match[1], bound[1]))
     return _FormError(f"bad_{match[1]}", f"{match[1]}: {message[:1].lower()}{message[1:]}")
+
+
+def _out_of_bounds(field: str, bound: str) -> str:
+    if bound == ">= 1":
+        return f"{field} is empty; {_INSTEAD.get(field, 'leave it out where there is none')}"
+    return f"{field} has more than {bound.removeprefix('<= ')} characters; send a shorter one"
 
 
 def _kept_exactly(properties: Properties) -> Properties:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from kizashi_collector.analysis import (
+    Break,
     Interval,
     Ladder,
     Review,
@@ -17,7 +18,7 @@ from kizashi_collector.store._chunks import (
 )
 from kizashi_collector.store._current import (
     Answer,
-    Asked,
+    BreaksAsked,
     FunnelAsked,
     Kept,
     KeptOutcomes,
@@ -28,6 +29,7 @@ from kizashi_collector.store._increments import Increments
 from kizashi_collector.store._log import SqliteLog
 from kizashi_collector.store._patience import Patience
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, IncrementsReport, SummaryReport
+from kizashi_collector.store._reviews import Reviews
 from kizashi_collector.store._snapshot import Snapshot, in_columns
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
@@ -48,6 +50,7 @@ class LogAnswers:
         self._log = log
         self._kept = kept
         self._increments = Increments(log)
+        self._reviews = Reviews(self._review, lambda: log.erasures)
 
     def keep(self, plan: Plan | None) -> None:
         """Keep current what a plan declares; see Answers.keep."""
@@ -60,6 +63,7 @@ class LogAnswers:
 
     async def close(self) -> None:
         """Let go of what is kept."""
+        await self._reviews.close()
         if self._kept is not None:
             await self._kept.close()
 
@@ -90,8 +94,11 @@ class LogAnswers:
 
         return await self._log.read(question)
 
-    async def values(self, plan: Plan, as_of: int) -> Review:
+    async def values(self, plan: Plan, as_of: int, *, max_age_ms: int = 0) -> Review:
         """The review of the plan's micro-conversions; see Answers.values."""
+        return await self._reviews.get(plan, as_of, max_age_ms)
+
+    async def _review(self, plan: Plan, as_of: int) -> Review:
         texts = self._log.texts
         return await self._log.read(
             lambda connection, patience: Snapshot(connection, texts, patience).review(plan, as_of)
@@ -103,7 +110,15 @@ class LogAnswers:
         """What feeds are told; see Answers.increments."""
         return await self._increments.ask(plan, as_of, since, limit, then)
 
-    async def _ask(self, asked: Asked) -> Answer | None:
+    async def breaks(self, plan: Plan, as_of: int) -> list[Break] | None:
+        """The breaks in the tracking of the plan's events; see Answers.breaks."""
+        if self._kept is None:
+            return None
+        self._log.refuse_if_damaged()
+        answer = await self._kept.ask(BreaksAsked(plan.id, as_of))
+        return None if answer is None else cast("list[Break]", answer.made)
+
+    async def _ask(self, asked: SummaryAsked | FunnelAsked | OutcomesAsked) -> Answer | None:
         """Ask what is kept. Raises StoreError once the log is damaged."""
         if self._kept is None:
             return None

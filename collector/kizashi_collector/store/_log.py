@@ -66,6 +66,9 @@ class SqliteLog:
     texts: Texts
     """The texts that the log has numbers for."""
 
+    erasures = 0
+    """How often somebody was erased since it was opened."""
+
     def __init__(
         self,
         folder: Path,
@@ -156,7 +159,10 @@ class SqliteLog:
 
     async def erase(self, actor: str) -> Erased:
         """Erase an actor; see Log.erase."""
-        erased = await Erasure(self._deleter, actor).run()
+        try:
+            erased = await Erasure(self._deleter, actor).run()
+        finally:
+            self.erasures += 1
         await empty_wal(self.path, seconds=self._query_seconds + _WAL_SECONDS)
         return erased
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kizashi_collector.analysis import FunnelFigures, IncrementKind, Interval, LoggedEvent, Review, Summary
+from kizashi_collector.analysis import Break, FunnelFigures, IncrementKind, Interval, LoggedEvent, Review, Summary
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_schemas import Funnel, KizashiError
 from kizashi_schemas.plan import Plan
@@ -365,8 +365,11 @@ class Answers(Protocol):
         `name` is that of the plan's funnel, if it is one.
         """
 
-    async def values(self, plan: Plan, as_of: int) -> Review:
-        """The review of the plan's micro-conversions as they stand at as_of; see analysis.review."""
+    async def values(self, plan: Plan, as_of: int, *, max_age_ms: int = 0) -> Review:
+        """The review of the plan's micro-conversions as they stand at as_of; see analysis.review.
+
+        One that takes long to count may be that of an earlier instant, by at most `max_age_ms`, which it says.
+        """
 
     async def increments(
         self, plan: Plan, as_of: int, since: str | None, limit: int, then: Callable[[IncrementsReport], T]
@@ -374,6 +377,14 @@ class Answers(Protocol):
         """At most `limit` increments after the cursor `since`, or from the first, handed to `then` as in `summary`.
 
         The ledger is brought up to as_of first, under a plan with a final event. Raises UnknownCursorError.
+        """
+
+    async def breaks(self, plan: Plan, as_of: int) -> Sequence[Break] | None:
+        """The breaks in the tracking of the plan's events now, which `as_of` was a moment ago, as summaries are judged
+        by them.
+
+        It costs next to nothing: what would have to be counted from the log cannot be told, and is None. So it is where
+        nothing has arrived, imports aside, for most of a day.
         """
 
     def state(self) -> AnswersState:

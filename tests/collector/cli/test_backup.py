@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import urllib.request
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -38,6 +39,7 @@ from kizashi_collector.store import (
 )
 from kizashi_schemas import format_time
 from live_collector import event
+from pages import blocks_of
 
 PLAN = """
 currency = "JPY"
@@ -261,6 +263,63 @@ async def test_every_answer_is_as_before_after_a_backup_under_load_and_a_restore
 
 
 # -- what is in a backup ----------------------------------------------------------------------------------------------
+
+
+def test_the_drill_on_the_page_shows_what_the_live_collector_shows_whatever_came_during_the_backup(
+    tmp_path: Path,
+) -> None:
+    drill = next(block.text for block in blocks_of("docs/backups.md") if "drill=$(mktemp" in block.text)
+    data, backups, scratch = (tmp_path / name for name in ("data", "backups", "scratch"))
+    for folder in (data, backups, scratch):
+        folder.mkdir()
+    (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KIZASHI_")}
+    with CollectorProcess(data, "--plan", str(tmp_path / "plan.toml")) as collector:
+
+        def send(*times: int) -> None:
+            events = [
+                event("purchase", time, actor=f"v-{n % 7}", value=n + 1, currency="JPY") for n, time in enumerate(times)
+            ]
+            request = urllib.request.Request(
+                f"{collector.url}/v1/events",
+                json.dumps({"events": events}).encode(),
+                {"Authorization": "Bearer w-secret", "Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request) as answer:
+                assert json.load(answer)["accepted"] == len(times)
+
+        now = time.time_ns() // 1_000_000
+        send(*(now - n * 60_000 for n in range(50)))
+        command = [sys.executable, "-m", "kizashi", "backup", "--data", str(data), str(backups), "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean) as backing_up:
+            while backing_up.poll() is None:
+                send(time.time_ns() // 1_000_000)
+            assert backing_up.stdout is not None
+            told = json.loads(backing_up.stdout.read())
+        assert backing_up.returncode == 0
+        # What a page sends at its next flush: it happened before the copy or during it, and is not in it.
+        began = told["manifest"]["created_at"]
+        send(began + 1, began - 30_000)
+        done = subprocess.run(
+            ["bash", "-c", drill.replace("/backups/", f"{backups}/")],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**clean, "PATH": f"{Path(sys.executable).parent}:{clean['PATH']}", "TMPDIR": str(scratch)},
+        )
+        assert done.returncode == 0, done.stderr
+        restored, as_of, *shown = done.stdout.splitlines()
+        ask = urllib.request.Request(
+            f"{collector.url}/v1/summary?window=28d&format=csv&by=campaign&{as_of}",
+            headers={"Authorization": "Bearer r-secret"},
+        )
+        with urllib.request.urlopen(ask) as answer:
+            live = answer.read().decode()
+    assert restored.startswith(f"restored {told['manifest']['parts']['log.db']['contents']['events']} events")
+    assert shown == live.splitlines()
+    assert len(shown) > 1
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_backup_reads_and_changes_nothing_but_its_stamp(tmp_path: Path) -> None:

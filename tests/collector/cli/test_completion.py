@@ -1,10 +1,17 @@
-"""`kizashi completion`: what bash, and other shells where they are installed, offer with its scripts."""
+"""`kizashi completion`: what bash, and other shells where they are installed, make of its scripts and of a TAB."""
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import select
 import shlex
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +30,7 @@ EVERY = list(outline(whole_parser(), "kizashi"))
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("completion")
     for shell in SHELLS:
-        told = in_a_pipe("completion", shell) if shell == "bash" else called(add_completion, "completion", shell)
+        told = in_a_pipe("completion", shell)
         assert (told.status, told.err) == (0, "")
         (folder / shell).write_text(told.out, encoding="utf-8")
     return {shell: folder / shell for shell in SHELLS}
@@ -50,7 +57,10 @@ def test_every_command_and_every_option_is_offered_in_its_place(scripts: dict[st
     for command in EVERY:
         offered = bash_offers(scripts["bash"], *command.name.split(), "")
         assert {word for word, _ in command.below} <= set(offered)
-        assert {name for option in command.options for name in option.names} <= set(offered), command.name
+        options = {name for option in command.options for name in option.names}
+        assert options <= set(bash_offers(scripts["bash"], *command.name.split(), "-")), command.name
+        # Where a name or a file may stand, options would be in its way.
+        assert options & set(offered) == (set() if command.free else options), command.name
 
 
 @pytest.mark.parametrize(
@@ -93,3 +103,74 @@ def test_a_shell_that_it_does_not_know_is_refused() -> None:
     told = called(add_completion, "completion", "tcsh")
     assert (told.status, told.out) == (2, "")
     assert "bash" in told.err
+
+
+TYPED = [
+    ("su\t", "summary"),
+    ("summary --b\tdevice", "summary --by device"),
+    ("funnel --order un\t", "funnel --order unordered"),
+    ("keys create --scope=re\t", "keys create --scope=read"),
+    ("keys cr\t--sc\tadm\t", "keys create --scope admin"),
+    ("plan check pl\t", "plan check plan.toml"),
+    ("backup pl\t", "backup plan.toml"),
+    ("serve --data a\t", "serve --data a folder"),
+    ("serve --data=a\t", "serve --data=a folder"),
+    ("values review --diff pl\t", "values review --diff plan.toml"),
+    ("summary --window 7d --by campaign --js\t", "summary --window 7d --by campaign --json"),
+]
+"""What somebody types behind `kizashi `, TAB included, and what the program is then given."""
+
+
+class Typing:
+    """A shell at a terminal, in which somebody types."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal = terminal
+
+    def answer(self, keys: str, pattern: str) -> str:
+        """What the pattern's group holds, once it is shown after these keys."""
+        os.write(self._terminal, keys.encode())
+        shown, deadline = "", time.monotonic() + 20
+        while (found := re.search(pattern, shown)) is None:
+            ready, _, _ = select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"no {pattern} in {shown!r}"
+            shown += os.read(self._terminal, 65_536).decode(errors="replace")
+        return found[1]
+
+
+@contextmanager
+def typing_in(shell: str, script: Path, folder: Path) -> Iterator[Typing]:
+    """An interactive shell that has read the script, and whose `kizashi` prints what it is given."""
+    command = ["bash", "--noprofile", "--norc", "-i"] if shell == "bash" else ["zsh", "-f", "-i"]
+    # zsh's own, and no file that remembers it.
+    begin = "autoload -Uz compinit && compinit -u -D;" if shell == "zsh" else ""
+    terminal, theirs = pty.openpty()
+    # The first terminal that the leader of a session opens is the one that it is at.
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(theirs), *command],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", "LC_ALL": "C.UTF-8"},
+        start_new_session=True,
+    )
+    try:
+        typing = Typing(terminal)
+        typing.answer(
+            f"{begin} source {shlex.quote(str(script))}; kizashi() {{ printf '<%s>' \"$*\"; }}; echo re''ady\r",
+            r"(ready)\r",
+        )
+        yield typing
+    finally:
+        os.close(theirs)
+        os.close(terminal)  # it hangs up, at which an interactive shell ends
+        process.wait(20)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_tab_completes_what_somebody_types(scripts: dict[str, Path], shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    (tmp_path / "plan.toml").touch()
+    (tmp_path / "a folder").mkdir()
+    with typing_in(shell, scripts[shell], tmp_path) as typing:
+        given = {keys: typing.answer(f"kizashi {keys}\r", r"<([^<>]*)>").rstrip(" /") for keys, _ in TYPED}
+    assert given == dict(TYPED)

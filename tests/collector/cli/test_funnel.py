@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from kizashi_collector import dashboard
 from kizashi_collector.cli import add_funnel
-from kizashi_collector.cli._funnel_picture import losses_of
+from kizashi_collector.cli._funnel_losses import far_below, losses_of
 from kizashi_collector.cli._funnel_steps import StepTextError, parse_step, step_text
 from kizashi_collector.cli._terminal import cells
 from kizashi_schemas import FunnelStep, StepSeconds, StepValue
@@ -34,6 +38,21 @@ steps = [
 optional = [2]
 conversion_window = "7d"
 """
+
+FIGURES = Path(dashboard.__file__).parent / "static" / "funnel" / "figures.js"
+FIND = """
+import { readFileSync } from "node:fs";
+const given = JSON.parse(readFileSync(0, "utf8"));
+const stepped = (counts) => counts.map((count) => ({ count }));
+console.log(JSON.stringify({
+  bottleneck: given.bottleneck.map((one) => bottleneck(losses(stepped(one.counts), one.steps))),
+  far_below: given.far_below.map((one) => farBelow(one.rows.map((row) => ({ steps: stepped(row) })), one.steps)),
+}));
+"""
+CASES: dict[str, list[dict[str, Any]]] = json.loads(
+    Path(__file__).with_name("funnel_losses.json").read_text(encoding="utf-8")
+)
+"""What both the terminal and the dashboard must find."""
 
 
 @pytest.fixture
@@ -220,8 +239,63 @@ def steps_of(*counts: int) -> list[FunnelStep]:
     ]
 
 
-def test_the_bottleneck_is_the_greatest_share_that_is_lost_and_there_is_at_most_one() -> None:
-    losses = losses_of(steps_of(100, 90, 45, 22, 11))
-    assert [loss and loss.bottleneck for loss in losses] == [None, False, False, True, False]
-    assert not any(loss and loss.bottleneck for loss in losses_of(steps_of(5, 5, 5)))
+def steps_told(case: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of a case as the page has them."""
+    widest = case.get("counts") or case["rows"][0]
+    return [{"event": "mv", "optional": at in case.get("optional", [])} for at in range(len(widest))]
+
+
+@pytest.mark.parametrize("case", CASES["bottleneck"], ids=lambda case: case["says"])
+def test_the_bottleneck_is_the_greatest_share_of_those_who_came_so_far(case: dict[str, Any]) -> None:
+    losses = losses_of(steps_of(*case["counts"]), case.get("optional", []))
+    assert [at for at, loss in enumerate(losses) if loss and loss.bottleneck] == [case["at"]] * (case["at"] >= 0)
+
+
+def test_losses_are_of_the_last_step_that_is_not_optional() -> None:
+    losses = losses_of(steps_of(100, 5, 60, 45), [1])
+    assert [loss and (loss.count, loss.share) for loss in losses] == [None, None, (40, 0.4), (15, 0.25)]
     assert losses_of(steps_of(0, 0)) == [None, None]
+
+
+@pytest.mark.parametrize("case", CASES["far_below"], ids=lambda case: case["says"])
+def test_a_row_that_falls_far_behind_the_others_is_found(case: dict[str, Any]) -> None:
+    found = far_below([steps_of(*row) for row in case["rows"]], case.get("optional", []))
+    told = found and {
+        "row": found.row,
+        "from": found.before,
+        "at": found.step,
+        "rate": found.rate,
+        "others": found.others,
+    }
+    assert told == pytest.approx(case["below"]) if told else told is case["below"]
+
+
+def test_the_dashboard_finds_the_same_bottlenecks_and_rows() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no `node` on the PATH: the page's figures.js needs a JavaScript engine to be run")
+    given = {kind: [case | {"steps": steps_told(case)} for case in cases] for kind, cases in CASES.items()}
+    done = subprocess.run(
+        [node, "--input-type=module", "--eval", FIGURES.read_text(encoding="utf-8") + FIND],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert told["bottleneck"] == [case["at"] for case in CASES["bottleneck"]]
+    for found, case in zip(told["far_below"], CASES["far_below"], strict=True):
+        assert found == (case["below"] and pytest.approx(case["below"])), case["says"]
+
+
+async def test_a_breakdown_says_which_row_falls_behind(collector: LiveCollector) -> None:
+    events = []
+    for number in range(80):
+        who, device = f"v-{number}", "mobile" if number % 2 else "desktop"
+        goes_on = number % 8 == 1 if device == "mobile" else number % 10 != 0
+        names = ["mv_view", *["purchase"] * goes_on]
+        events += [event(name, NOW - HOUR + at, who, source={"device": device}) for at, name in enumerate(names)]
+    await collector.post(events)
+    told = await funnel(collector, "--step", "mv_view", "--step", "purchase", "--by", "device")
+    assert told.lines[-1] == "mobile: 25% go on from 1 to 2, 80% in the other rows"

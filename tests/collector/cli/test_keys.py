@@ -5,31 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from kizashi_collector.cli import add_keys
+from terminal import called, in_a_pipe
 
 
 def keys(*arguments: str, **environment: str) -> tuple[int, str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KIZASHI_")}
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "kizashi", "keys", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**clean, **environment},
-        timeout=30,
-    )
-    assert "Traceback" not in result.stderr
-    return result.returncode, result.stdout, result.stderr
+    with patch.dict(os.environ, {**clean, **environment}, clear=True):
+        return called(add_keys, "keys", *arguments)
 
 
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    code, secret, _ = keys("create", "--scope", "read", "--name", "入札", "--data", str(folder))
+    code, secret, _ = in_a_pipe("keys", "create", "--scope", "read", "--name", "入札", "--data", str(folder))
     assert (code, secret.startswith("kz_read_")) == (0, True)
     assert keys("revoke", "1", "--data", str(folder)) == (0, "", "")
     code, listed, _ = keys("list", "--json", KIZASHI_DATA=str(folder))

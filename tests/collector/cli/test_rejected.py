@@ -12,6 +12,7 @@ import pytest
 
 from kizashi_collector.cli import add_erase, add_rejected
 from live_collector import LiveCollector, event
+from pages import Reader
 
 STRICT = 'currency = "JPY"\nunplanned = "reject"\n[events.mv_view]\n'
 
@@ -103,3 +104,20 @@ def test_both_commands_join_the_program() -> None:
     commands = project["project"]["entry-points"]["kizashi.commands"]
     assert commands["rejected"] == "kizashi_collector.cli:add_rejected"
     assert commands["erase"] == "kizashi_collector.cli:add_erase"
+
+
+async def test_the_page_is_followed_from_the_refusal_to_the_mended_plan(
+    collector: LiveCollector, tmp_path: Path
+) -> None:
+    def follow(*left_out: str) -> None:
+        places = {"kz_admin_…": "a-secret", "http://127.0.0.1:8700": collector.url}
+        with Reader(tmp_path, places) as reader:
+            reader.follow("docs/rejected.md", dict.fromkeys(left_out, "is for the other half"))
+
+    await plan(collector, STRICT)
+    await collector.post([event("mv_wishlist", id="e-1001")])
+    await asyncio.to_thread(follow, "kizashi rejected replay", "curl")
+    await plan(collector, STRICT + "[events.mv_wishlist]\n")
+    await asyncio.to_thread(follow, "kizashi rejected list")
+    async with collector.ask("GET", "/v1/rejected") as response:
+        assert (await response.json())["total"] == 0

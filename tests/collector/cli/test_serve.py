@@ -174,7 +174,8 @@ async def test_a_port_that_is_taken_is_named_and_the_data_is_free_again(tmp_path
         command = [sys.executable, "-m", "kizashi", "serve", "--data", str(tmp_path / "b"), "--port", port]
         second = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         assert second.returncode == 1
-        assert "address already in use" in second.stderr
+        words = "cannot listen on 127.0.0.1 port {}: Address already in use; choose others with --host and --port"
+        assert words.format(port) in second.stderr
         first.stop()
 
 

@@ -29,6 +29,9 @@ ladder = ["mv_view"]
 horizon = "2d"
 lookback = "30d"
 min_effective_conversions = 5
+[targets.28d]
+brought_value = 20000
+finals = 13
 """
 WIDE = "春の新茶キャンペーン"
 RED = "\x1b[31mred"
@@ -166,3 +169,12 @@ async def test_an_error_tells_the_remedy(
     assert (told.status, told.out) == (status, "")
     assert says in told.err
     assert "Traceback" not in told.err
+
+
+async def test_a_window_says_how_far_it_has_come_towards_the_targets_of_the_plan(shop: LiveCollector) -> None:
+    told = await summary(shop, "--window", "28d")
+    assert told.lines[-1] == "targets for 28d: brought so far 13,381 of 20,000 (66%); finals 13 of 13 (100%)"
+    for none in (("--window", "7d"), ("--from", "2026-09-01T00:00:00Z", "--to", "2026-09-21T00:00:00Z")):
+        told = await summary(shop, *none)
+        assert (told.status, told.err) == (0, "")
+        assert "targets" not in told.out

@@ -32,8 +32,8 @@ async def folder(collector: LiveCollector) -> str:
 
 
 async def test_a_file_is_kept_for_a_year_and_packed_where_the_browser_unpacks(collector: LiveCollector) -> None:
-    path = f"{await folder(collector)}app.css"
-    text = (FOLDER / "app.css").read_bytes()
+    path = f"{await folder(collector)}core/core.js"
+    text = (FOLDER / "core" / "core.js").read_bytes()
     for accepted, packed in (
         *(("gzip, deflate, br", True), ("br;q=1, GZIP;q=0.5", True), ("", False), ("identity", False)),
         *(("gzip;q=0", False), ("gzip; q=0.0, br", False), ("x-gzip", False)),
@@ -45,9 +45,19 @@ async def test_a_file_is_kept_for_a_year_and_packed_where_the_browser_unpacks(co
         assert (gzip.decompress(body) if packed else body) == text
 
 
+async def test_a_style_sheet_is_sent_as_one_with_its_parts(collector: LiveCollector) -> None:
+    _, _, body = await get(collector, f"{await folder(collector)}app.css")
+    parts = re.findall(r'@import "./([a-z/]+\.css)";', (FOLDER / "app.css").read_text(encoding="utf-8"))
+    assert len(parts) > 5
+    assert b"@import" not in body
+    places = [body.find((FOLDER / part).read_bytes()) for part in parts]
+    assert places[0] >= 0
+    assert places == sorted(set(places))
+
+
 async def test_each_kind_has_its_type(collector: LiveCollector) -> None:
     files = await folder(collector)
-    for name, kind in (("app.css", "text/css"), ("core.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
+    for name, kind in (("app.css", "text/css"), ("core/core.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
         _, headers, _ = await get(collector, files + name)
         assert headers["Content-Type"] == f"{kind}; charset=utf-8"
 
@@ -55,7 +65,7 @@ async def test_each_kind_has_its_type(collector: LiveCollector) -> None:
 async def test_another_version_or_name_is_404_and_not_kept(collector: LiveCollector) -> None:
     files = await folder(collector)
     for path in (
-        *("/static/0000000000000000/app.css", files + "nothing.css", files + "%2e%2e%2f__init__.py"),
+        *("/static/0000000000000000/app.css", files + "nothing.css", files + "%2e%2e%2f__init__.py", files + "core"),
         *(files + "..%2f_frame.py", files + "__init__.py", files + "app.css%00"),
     ):
         async with opened(collector, path) as response:
@@ -78,12 +88,13 @@ def test_the_version_changes_with_any_byte_or_name_and_with_nothing_else(tmp_pat
 
 def test_what_a_module_imports_is_found_with_what_that_imports(tmp_path: Path) -> None:
     for name, text in {
-        "page.js": "import { t } from './core.js';\nimport \"./alone.js\";\n",
-        "core.js": 'export { h } from "./dom.js";\nimport("./lazily.js");\nimport "./gone.js";',
-        "dom.js": 'import { core } from "./core.js";',
-        "alone.js": "",
-        "lazily.js": "",
+        "page/page.js": "import { t } from '../core/core.js';\nimport \"./alone.js\";\n",
+        "core/core.js": 'export { h } from "./dom.js";\nimport("./lazily.js");\nimport "../../gone.js";',
+        "core/dom.js": 'import { core } from "./core.js";',
+        "page/alone.js": "",
+        "core/lazily.js": "",
     }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert sorted(StaticFiles(tmp_path).imported("page.js")) == ["alone.js", "core.js", "dom.js"]
+    assert sorted(StaticFiles(tmp_path).imported("page/page.js")) == ["core/core.js", "core/dom.js", "page/alone.js"]
     assert StaticFiles(tmp_path).imported("none.js") == []

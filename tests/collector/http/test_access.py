@@ -63,6 +63,17 @@ async def test_a_session_opens_what_a_read_key_opens_and_nothing_else(
             assert (response.status in (401, 403)) is ("read" not in allowed), response.status
 
 
+@pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
+async def test_no_browser_is_to_guess_what_an_answer_is(
+    collector: LiveCollector, method: str, path: str, allowed: set[str | None]
+) -> None:
+    scopes: list[Scope | None] = [None, "write", "admin"]
+    for scope in scopes:
+        body = {"events": [event()]} if path == "/v1/events" and method == "POST" else None
+        async with collector.ask(method, path.replace("{actor}", "v-1"), scope=scope, json=body) as response:
+            assert response.headers.getall("X-Content-Type-Options") == ["nosniff"]
+
+
 def test_every_route_is_in_the_list_above(collector: LiveCollector) -> None:
     app = make_app(collector.services)
     served = {

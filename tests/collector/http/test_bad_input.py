@@ -181,3 +181,15 @@ async def test_nan_in_messagepack_is_a_bad_value_of_its_event_alone(collector: L
         (4, "bad_value"),
     ]
     assert answer["accepted"] == 2
+
+
+async def test_a_text_that_is_empty_or_too_long_is_told_with_what_to_send_instead(collector: LiveCollector) -> None:
+    wrong = [{"id": ""}, {"actor": ""}, {"order": ""}, {"actor": "x" * 201}, {"id": "x" * 65}]
+    answer = await collector.post([event(**{**event(), **one}) for one in wrong])
+    assert [verdict.message for verdict in answer.verdicts] == [
+        "id is empty; send one that no other event has",
+        "actor is empty; send who did it",
+        "order is empty; leave it out where there is none",
+        "actor has more than 200 characters; send a shorter one",
+        "id has more than 64 characters; send a shorter one",
+    ]

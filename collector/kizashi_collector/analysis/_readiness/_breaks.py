@@ -59,7 +59,8 @@ class Break(Struct, frozen=True):
 
 
 def breaks(rows: HourCounts, now: int, names: Sequence[str]) -> list[Break]:
-    """The breaks that `Pace.rows(now)` shows, in the order of the rows; `names` says whose row each is.
+    """The breaks that `Pace.rows(now)` shows, in the order of the rows; `names` says whose row each is. Of names
+    beyond the rows nothing ever came.
 
     *Stopped*: nothing came for so long that, by the same hours of the days before, the chance of it is below one in a
     million, and beyond a day for longer than ever in between; or a day without any has fallen. *Fell*, *jumped*: the
@@ -80,7 +81,7 @@ def breaks(rows: HourCounts, now: int, names: Sequence[str]) -> list[Break]:
         raise ValueError(f"a row is {WHOLE_HOURS} whole hours and the one that runs, not {rows.shape[1:]}")
     if not len(rows):
         return []
-    fair = min(1.0, _EVENTS / len(rows))
+    fair = min(1.0, _EVENTS / len(names))
     counts = rows.astype(np.int64)
     days = counts[:, :-1].reshape(len(rows), DAYS, 24).sum(axis=2)[:, ::-1]
     known = days_known(days)

@@ -8,11 +8,22 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from kizashi_collector.analysis._journeys import Ladder
 from kizashi_collector.analysis._readiness._breaks import Break
 from kizashi_collector.analysis._readiness._sentences import instant_text, length_text, number_text
 from kizashi_schemas import Reason
 
-__all__ = ["GENERALLY", "Foretold", "Grounds", "Why", "incomplete", "miscalibrated", "reason", "sentences"]
+__all__ = [
+    "GENERALLY",
+    "Foretold",
+    "Grounds",
+    "Why",
+    "bids_rest_on",
+    "incomplete",
+    "miscalibrated",
+    "reason",
+    "sentences",
+]
 
 GENERALLY: Mapping[Reason, str] = {
     "no_plan": "No plan is in force in which an event is final: there is nothing to bid on.",
@@ -69,6 +80,12 @@ class Grounds(Struct, frozen=True, kw_only=True, dict=True):
     def reason(self) -> Why | None:
         """Why no row at all is ready, None where each is to be judged by its evidence."""
         return _recomputing(self) or _incomplete(self) or _broken(self) or _miscalibrated(self)
+
+
+def bids_rest_on(ladder: Ladder | None) -> frozenset[str]:
+    """The events without which no row is worth anything: the steps of a plan's ladder, and its finals. Nothing is bid
+    on before any is final."""
+    return frozenset() if ladder is None else frozenset(name for name, depth in ladder.depths.items() if depth > 0)
 
 
 def incomplete(as_of: int, complete_until: int | None, window_ms: int) -> bool:

@@ -93,6 +93,14 @@ class EventReview(Struct, frozen=True, kw_only=True):
     reason: VerdictReason
     sentence: str
 
+    @property
+    def only_watched(self) -> bool:
+        """Whether nobody ever meant to pay for it: it is no step of the ladder, and the plan declares no value.
+
+        A sign of trouble, as an error in the form of the checkout, may lift as well, since it happens late.
+        """
+        return self.step is None and self.declared is None
+
 
 class DoubleCount(Struct, frozen=True):
     """A primary event that another primary one follows in nearly every journey: declared_value counts both."""

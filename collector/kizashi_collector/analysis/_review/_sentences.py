@@ -16,9 +16,11 @@ _HARDLY_WITHOUT = 50
 
 
 def event_sentence(event: EventReview, plan: Plan) -> str:
-    """The verdict with its reason; then what it is worth, where it is kept, how that moves, and a review overdue."""
+    """The verdict with its reason; then what it is worth, where it is kept to be paid for, how that moves, and a review
+    overdue.
+    """
     parts = [_verdict(event, plan)]
-    if event.verdict == "keep" and event.learned is not None:
+    if event.verdict == "keep" and event.learned is not None and not event.only_watched:
         parts.append(_worth(event, plan.currency))
     if event.trend.direction in ("rising", "falling"):
         parts.append(f"The chance that it leads to a conversion is {event.trend.direction}.")
@@ -33,6 +35,14 @@ def _verdict(event: EventReview, plan: Plan) -> str:
     ratio, low, high = ("", "", "") if lift is None else map(_times, (lift.ratio, lift.low, lift.high))
     enough = f"{plan.values.min_effective_conversions:g}"
     match event.reason:
+        case "lifts" if event.only_watched:
+            often = f"{ratio} times as often as those without ({low} to {high})"
+            if lift is not None and lift.ratio >= _HARDLY_WITHOUT:
+                often = f"more than {low} times as often as those without"
+            return (
+                f"Keep it as a sign: those who come this far are likelier to buy; their journeys convert {often}. "
+                "It need not be the cause; off the ladder and without a value, it is nothing to pay for."
+            )
         case "lifts":
             if lift is not None and lift.ratio >= _HARDLY_WITHOUT:
                 return f"Keep it: journeys with it convert more than {low} times as often as those without."

@@ -31,7 +31,8 @@ def suggest(plan: Plan, review: Review, text: str | None = None, *, filename: st
     """What the review suggests to change in the plan, in its order; `text` is its TOML, and keeps comments and order.
 
     - Kept: a declared number outside the 90 % interval of the learned value becomes that value, rounded to two digits
-      and to the currency's minor unit; where nothing is declared, it is added. `"event"` stays.
+      and to the currency's minor unit; where a step of the ladder declares none, it is added. `"event"` stays, and
+      what is off the ladder and declares none gets none.
     - Pruned: the action becomes secondary, and a value goes.
     - Unknown: nothing changes.
 
@@ -52,7 +53,7 @@ def _changes(event: EventReview, plan: Plan) -> list[PlanChange]:
             PlanChange(event.event, key, before, after, event.reason)
             for key, before, after in _pruned(rule.action, declared)
         ]
-    if event.verdict != "keep" or event.learned is None or declared == "event":
+    if event.verdict != "keep" or event.learned is None or event.only_watched or declared == "event":
         return []
     if isinstance(rule.value, int) and event.learned.low <= rule.value <= event.learned.high:
         return []

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from kizashi_collector.cli._terminal import Screen
+from kizashi_collector.cli.demo._called import called
 from kizashi_collector.cli.demo._pages import Progress, headline, say, show_books, show_funnel, show_summary
 from kizashi_collector.cli.demo._programs import DemoError, program, while_alive
 from kizashi_collector.cli.demo._stage import Stage
@@ -81,10 +82,12 @@ async def play(visitors: int, seed: int, stack: AsyncExitStack) -> None:
     await collector.stop()
     await collector.success()
     headline("Next")
-    say("kizashi demo --serve   such a shop with forty days behind it, kept open to look around in")
-    say("make serve             a collector that stays, on http://127.0.0.1:8700, for your own events")
-    say("README.md              three lines that track your own site; docs/ has the rest")
-    say("examples/shop.py       a backend to copy from; bidder.py and google_ads_script.js: the other end")
+    again = f"{called()} demo --serve"
+    width = len(again)
+    say(f"{again}   such a shop with forty days behind it, kept open to look around in")
+    say(f"{'make serve':<{width}}   a collector that stays, on http://127.0.0.1:8700, for your own events")
+    say(f"{'README.md':<{width}}   three lines that track your own site; docs/ has the rest")
+    say(f"{'examples/shop.py':<{width}}   a backend to copy from; bidder.py and google_ads_script.js: the other end")
 
 
 def _check_counts(tally: dict[str, Any], stats: dict[str, Any], summary: dict[str, Any]) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from kizashi_collector.cli._terminal import Screen
 from kizashi_collector.cli.demo._answers import Collector
 from kizashi_collector.cli.demo._browsers import browse
+from kizashi_collector.cli.demo._called import called
 from kizashi_collector.cli.demo._history import DAYS, chat_opened, history
 from kizashi_collector.cli.demo._pages import headline, say
 from kizashi_collector.cli.demo._programs import program, while_alive
@@ -32,7 +33,15 @@ _BUSY_S, _BUSY_VISITORS = 1.0, 600
 _WIDGET_S = 7.0
 _PATIENCE_S = 20.0
 _PLAN = """
-# -- what the demo adds: planned, and never built
+# -- what the demo adds: what the shop means to come to, and an event that was planned and never built
+
+[targets.7d]
+expected_value = 7_500_000
+finals = 1_150
+
+[targets.28d]
+expected_value = 30_000_000
+finals = 4_500
 
 [events.mv_gift_wrap]
 owner = "growth team"
@@ -140,10 +149,10 @@ def _show(collector: Collector, shop: str, plan: Path) -> None:
     headline("In another terminal")
     say(f"export KIZASHI_ENDPOINT={collector.url} KIZASHI_KEY={collector.read_key}")
     for command in (
-        "kizashi summary",
-        "kizashi funnel checkout --by device --window 72h",
-        "kizashi values review",
-        "kizashi rejected list",
+        "summary",
+        "funnel checkout --by device --window 72h",
+        "values review",
+        "rejected list",
     ):
-        say(command)
+        say(f"{called()} {command}")
     print("\nCtrl-C ends it, and leaves nothing.", flush=True)

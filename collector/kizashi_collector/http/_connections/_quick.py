@@ -176,7 +176,8 @@ class _Post:
         services = self._services
         phrase = "OK" if status == HTTPStatus.OK else HTTPStatus(status).phrase
         self._answer(
-            b"HTTP/1.1 %d %b\r\nDate: %b\r\nX-Request-Id: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b"
+            b"HTTP/1.1 %d %b\r\nDate: %b\r\nX-Request-Id: %b\r\nX-Content-Type-Options: nosniff\r\n"
+            b"Content-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b"
             % (
                 *(status, phrase.encode(), _date(int(time.time())), self._note.request_id.encode()),
                 *(content_type, len(body), headers, body),

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from kizashi_collector.http._auth import may_still
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import Query
 from kizashi_collector.http._request_id import HEADER, answer_began, current_request_id
@@ -17,6 +18,7 @@ __all__ = ["get_live"]
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
     "X-Accel-Buffering": "no",  # nginx would keep messages back until it has a buffer full of them
 }
 _OPEN = b"retry: 3000\n\n"
@@ -24,7 +26,7 @@ _KEEP_ALIVE = b": keep-alive\n\n"
 
 
 async def get_live(request: web.Request) -> web.StreamResponse:
-    """Each batch that is answered from now on, until the client leaves or the collector stops."""
+    """Each batch that is answered from now on, until the client leaves, may ask no longer, or the collector stops."""
     services = request.app[SERVICES]
     Query(request, ())
     if services.draining:
@@ -58,7 +60,9 @@ async def _follow(request: web.Request, response: web.StreamResponse, services: 
                         told = await follower.news()
                 except TimeoutError:
                     told = []
-                else:
+                if not may_still(request, "read"):
+                    return
+                if told:
                     await response.write(b"".join(map(_message, told)))
                 if not told or follower.fell_behind:
                     losses = feed.losses(follower)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 from aiohttp import web
 
+from kizashi_collector.analysis import Break, Ladder, bids_rest_on
 from kizashi_collector.http._body import body_of
 from kizashi_collector.http._problems import ProblemError
 from kizashi_collector.http._query import Query
 from kizashi_collector.http._respond import json_response
-from kizashi_collector.http._services import SERVICES
-from kizashi_schemas import PlanAnswer, PlanHealth, UnplannedEvent, format_time
+from kizashi_collector.http._services import SERVICES, Services
+from kizashi_schemas import PlanAnswer, PlanHealth, TrackingBreak, UnplannedEvent, format_time
 from kizashi_schemas.plan import Plan, load_plan, load_plan_data
 
 __all__ = ["get_plan", "post_plan"]
@@ -25,7 +27,10 @@ _TOML_TYPES = ("application/toml", "text/toml", "text/plain", "application/octet
 async def get_plan(request: web.Request) -> web.Response:
     """The plan in force, and where it and reality differ."""
     Query(request, ())
-    return await _described(request)
+    services = request.app[SERVICES]
+    plan = services.plans.current
+    found = () if plan is None else await services.answers.breaks(plan, services.clock.now())
+    return await _described(services, plan, found)
 
 
 async def post_plan(request: web.Request) -> web.Response:
@@ -33,7 +38,8 @@ async def post_plan(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     Query(request, ())
     await services.plans.replace(await _read(request), services.clock.now())
-    return await _described(request)
+    # Its events have yet to be looked at.
+    return await _described(services, services.plans.current, None)
 
 
 async def _read(request: web.Request) -> Plan:
@@ -52,9 +58,7 @@ def _decode(body: bytes, content_type: str) -> Plan:
     raise ProblemError(415, "bad_content_type", "send the plan as application/toml or application/json")
 
 
-async def _described(request: web.Request) -> web.Response:
-    services = request.app[SERVICES]
-    plan = services.plans.current
+async def _described(services: Services, plan: Plan | None, found: Sequence[Break] | None) -> web.Response:
     seen = await services.log.names()
     names = {name.name for name in seen}
     planned = {} if plan is None else plan.events
@@ -70,6 +74,23 @@ async def _described(request: web.Request) -> web.Response:
                     for name in seen
                     if name.name not in planned
                 ],
+                breaks=None if found is None else _told(found, plan),
             ),
         )
     )
+
+
+def _told(found: Sequence[Break], plan: Plan | None) -> list[TrackingBreak]:
+    resting = bids_rest_on(Ladder.of(plan))
+    return [
+        TrackingBreak(
+            event=one.event,
+            kind=one.kind,
+            seen=one.seen,
+            expected=round(one.expected, 1),
+            since=format_time(one.since),
+            sentence=one.sentence,
+            blocks_bids=one.event in resting,
+        )
+        for one in found
+    ]

@@ -35,13 +35,14 @@ _Style = Literal["number", "string"]
 async def get_values(request: web.Request) -> web.Response:
     """What each micro-conversion of the plan in force turned out to be worth."""
     services = request.app[SERVICES]
-    query = Query(request, ("as_of", "money"))
+    query = Query(request, ("as_of", "max_age", "money"))
     style = query.money()
+    max_age = query.max_age()
     as_of = query.interval().as_of
     plan = services.plans.current
     if plan is None:
         return json_response(_without_plan(as_of))
-    review = await services.answers.values(plan, as_of)
+    review = await services.answers.values(plan, as_of, max_age_ms=max_age)
     return json_response(_answer(review, plan, style))
 
 

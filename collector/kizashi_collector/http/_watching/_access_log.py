@@ -38,6 +38,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
             response = await handler(request)
             status = response.status
             response.headers[HEADER] = note.request_id
+            response.headers["X-Content-Type-Options"] = "nosniff"  # no browser is to make a page of what was sent
         except asyncio.CancelledError:
             status = _CLIENT_LEFT
             raise

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from kizashi_collector.analysis import Interval, Ladder, Review
+from kizashi_collector.analysis import Break, Interval, Ladder, Review
 from kizashi_collector.store._clickhouse._increments import Increments
 from kizashi_collector.store._clickhouse._journeys import LAG_MS, Walks
 from kizashi_collector.store._clickhouse._log import ClickHouseLog
 from kizashi_collector.store._clickhouse._question import Question
 from kizashi_collector.store._clickhouse._refreshed import Refreshed
-from kizashi_collector.store._clickhouse._snapshot import Snapshot
-from kizashi_collector.store._protocol import AnswersState, FunnelReport, IncrementsReport, SummaryReport
+from kizashi_collector.store._clickhouse._snapshot import FoundBreaks, Snapshot
+from kizashi_collector.store._protocol import AnswersState, FunnelReport, IncrementsReport, StoreError, SummaryReport
+from kizashi_collector.store._reviews import Reviews
 from kizashi_schemas import Funnel, parse_duration
 from kizashi_schemas.plan import Plan
 
@@ -23,6 +25,10 @@ __all__ = ["ClickHouseAnswers"]
 _READERS = 8
 _LEARNING_S = 600.0
 _HOUR_MS = 3_600_000
+# As often as breaks are looked for anew where answers are kept in memory. Who asks for a plan waits no longer for them.
+_BREAKS_MS = 60_000
+_BREAKS_S = 0.1
+_log = logging.getLogger("kizashi.store")
 T = TypeVar("T")
 
 
@@ -44,6 +50,11 @@ class ClickHouseAnswers:
         self._funnels = Refreshed[FunnelReport](refresh_seconds)
         self._walks = Walks(log.engine)
         self._increments = Increments(log.engine, log.kept, log.query_seconds, log.run)
+        self._reviews = Reviews(
+            lambda plan, as_of: self._ask(lambda snapshot: snapshot.review(plan, as_of)), lambda: log.erasures
+        )
+        self._found_breaks: FoundBreaks | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._complete_until: int | None = None
         self._learned_until: int | None = None
         self._learning_seconds: float | None = None
@@ -70,12 +81,12 @@ class ClickHouseAnswers:
         length = interval.end - interval.start
         declared = _is_window(plan, length) and (not by or (plan is not None and by in plan.summaries))
         if not (moving and declared and self._refreshes) or fresh:
-            return await self._ask(lambda snapshot: then(self._noted(snapshot.summary(plan, interval, by))))
+            return await self._ask(lambda snapshot: then(self._noted(snapshot, snapshot.summary(plan, interval, by))))
 
         async def count() -> SummaryReport:
             now = self._now()
             window = Interval(now - length, now, now)
-            return await self._ask(lambda snapshot: self._noted(snapshot.summary(plan, window, by)))
+            return await self._ask(lambda snapshot: self._noted(snapshot, snapshot.summary(plan, window, by)))
 
         key = (None if plan is None else plan.id, length, by)
         report, version = await self._summaries.get(key, count)
@@ -116,9 +127,35 @@ class ClickHouseAnswers:
         report, _ = await self._funnels.get(key, count)
         return await self._run(lambda: then(report))
 
-    async def values(self, plan: Plan, as_of: int) -> Review:
+    async def breaks(self, plan: Plan, as_of: int) -> Sequence[Break] | None:
+        """The breaks in the tracking of the plan's events, at most a minute ago; see Answers.breaks.
+
+        Mostly a summary has found them. Otherwise they are looked for, and who asks again soon is told.
+        """
+        if not self._refreshes:
+            return await self._ask(lambda snapshot: snapshot.breaks(plan, as_of))
+        if self._known_breaks(plan, as_of) is None:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.get_running_loop().create_task(self._look_for_breaks(plan))
+            await asyncio.wait([self._looking], timeout=_BREAKS_S)
+        found = self._known_breaks(plan, as_of)
+        return None if found is None else found.breaks
+
+    def _known_breaks(self, plan: Plan, as_of: int) -> FoundBreaks | None:
+        found = self._found_breaks
+        if found is None or found.plan != plan.id or abs(as_of - found.as_of) >= _BREAKS_MS:
+            return None
+        return found
+
+    async def _look_for_breaks(self, plan: Plan) -> None:
+        try:
+            await self._ask(lambda snapshot: self._note_breaks(snapshot, snapshot.breaks(plan, self._now())))
+        except StoreError as error:
+            _log.warning("breaks in the tracking could not be looked for: %s", error)
+
+    async def values(self, plan: Plan, as_of: int, *, max_age_ms: int = 0) -> Review:
         """The review of the plan's micro-conversions; see Answers.values."""
-        return await self._ask(lambda snapshot: snapshot.review(plan, as_of))
+        return await self._reviews.get(plan, as_of, max_age_ms)
 
     async def increments(
         self, plan: Plan, as_of: int, since: str | None, limit: int, then: Callable[[IncrementsReport], T]
@@ -157,15 +194,26 @@ class ClickHouseAnswers:
 
     async def close(self) -> None:
         """Stop counting."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._reviews.close()
         await self._summaries.close()
         await self._funnels.close()
         for question in self._questions:
             question.end()
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
 
-    def _noted(self, report: SummaryReport) -> SummaryReport:
+    def _noted(self, snapshot: Snapshot, report: SummaryReport) -> SummaryReport:
         self._complete_until = report.complete_until
-        return report
+        return self._note_breaks(snapshot, report)
+
+    def _note_breaks(self, snapshot: Snapshot, made: T) -> T:
+        """Keep the breaks that were found while something was made."""
+        found = snapshot.looked_for_breaks
+        if found is not None and abs(self._now() - found.as_of) < _BREAKS_MS:
+            self._found_breaks = found
+        return made
 
     async def _ask(self, count: Callable[[Snapshot], T], seconds: float | None = None) -> T:
         """Count something from the store as it is now, in another thread."""

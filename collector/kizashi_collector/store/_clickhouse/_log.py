@@ -55,6 +55,9 @@ class ClickHouseLog:
     raises StoreError when the server cannot be used, or was written to by a newer version.
     """
 
+    erasures = 0
+    """How often this collector erased somebody since it was opened."""
+
     def __init__(
         self,
         address: Address,
@@ -120,7 +123,10 @@ class ClickHouseLog:
 
     async def erase(self, actor: str) -> Erased:
         """Erase an actor; see Log.erase."""
-        return await self.run(lambda: self._deleter.erase(actor))
+        try:
+            return await self.run(lambda: self._deleter.erase(actor))
+        finally:
+            self.erasures += 1
 
     async def seal(self) -> None:
         """Settle for good what is old enough, and delete what never counted."""

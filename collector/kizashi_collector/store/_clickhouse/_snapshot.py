@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from kizashi_collector.analysis import (
     Break,
     FunnelFigures,
@@ -33,9 +35,17 @@ from kizashi_collector.store._protocol import SummaryReport
 from kizashi_schemas import Funnel
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Snapshot"]
+__all__ = ["FoundBreaks", "Snapshot"]
 
 _ANY_ADJUSTMENT = "SELECT count() FROM (SELECT 1 FROM {table} WHERE {where} AND adjust != 0 LIMIT 1)"
+
+
+class FoundBreaks(Struct, frozen=True):
+    """The breaks in the tracking of the events of the plan with this id, as of a time; None where unknown."""
+
+    plan: str
+    as_of: int
+    breaks: Sequence[Break] | None
 
 
 class Snapshot:
@@ -48,6 +58,8 @@ class Snapshot:
         self.view = self._settled.view()
         ((any_adjustment,),) = self._ask(_ANY_ADJUSTMENT.format(table=self.view.table, where=self.view.where))
         self.adjusted = bool(any_adjustment)
+        self.looked_for_breaks: FoundBreaks | None = None
+        """Those that were found on the way to what was asked."""
 
     def summary(self, plan: Plan | None, interval: Interval, by: tuple[str, ...]) -> SummaryReport:
         """The summary."""
@@ -57,6 +69,11 @@ class Snapshot:
         if plan is not None and ladder is not None:
             summary = self._with_outcomes(plan, ladder, interval, by, summary, until)
         return SummaryReport(summary, until, interval)
+
+    def breaks(self, plan: Plan, as_of: int) -> Sequence[Break] | None:
+        """The breaks in the tracking of the plan's events, as a summary is judged by them; None where all that arrived
+        is long ago, or nothing ever did."""
+        return self._breaks(plan, as_of, complete_until(self._ask, self.view, as_of))
 
     def funnel(
         self, plan: Plan | None, funnel: Funnel, interval: Interval, by: tuple[str, ...], attribution: str
@@ -129,7 +146,7 @@ class Snapshot:
             plan,
             ladder,
             fitted,
-            self._breaks(plan, as_of, until),
+            self._breaks(plan, as_of, until) or (),
             as_of=as_of,
             length=interval.end - interval.start,
             complete_until=until,
@@ -138,9 +155,12 @@ class Snapshot:
         )
         return with_outcomes(summary, cells, fields, by, fitted, judged(grounds, young=learned.young))
 
-    def _breaks(self, plan: Plan, as_of: int, complete: int | None) -> Sequence[Break]:
+    def _breaks(self, plan: Plan, as_of: int, complete: int | None) -> Sequence[Break] | None:
         until = breaks_until(as_of, complete)
         if until is None:
-            return ()
-        names = list(plan.events)
-        return breaks(hour_counts(self._ask, self.view, names, until, as_of), until, names)
+            found = None
+        else:
+            names = list(plan.events)
+            found = breaks(hour_counts(self._ask, self.view, names, until, as_of), until, names)
+        self.looked_for_breaks = FoundBreaks(plan.id, as_of, found)
+        return found

@@ -3,6 +3,7 @@
 from kizashi_collector.store._current._asked import (
     Answer,
     Asked,
+    BreaksAsked,
     FunnelAsked,
     Kept,
     OutcomesAsked,
@@ -20,6 +21,7 @@ __all__ = [
     "HISTORY_MS",
     "Answer",
     "Asked",
+    "BreaksAsked",
     "Current",
     "FunnelAsked",
     "InThread",

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from kizashi_collector.analysis import Interval
+from kizashi_collector.analysis import Break, Interval
 from kizashi_collector.store._chunks import Texts
 from kizashi_collector.store._current._completing import KeptOutcomes
 from kizashi_collector.store._current._current import Current
@@ -15,7 +15,7 @@ from kizashi_collector.store._current._view import Unchanged
 from kizashi_collector.store._protocol import AnswersState, FunnelReport, SummaryReport
 from kizashi_schemas.plan import Plan
 
-__all__ = ["Answer", "Asked", "FunnelAsked", "Kept", "OutcomesAsked", "SummaryAsked", "answer_of"]
+__all__ = ["Answer", "Asked", "BreaksAsked", "FunnelAsked", "Kept", "OutcomesAsked", "SummaryAsked", "answer_of"]
 
 
 class SummaryAsked(Struct, frozen=True):
@@ -66,7 +66,22 @@ class OutcomesAsked(Struct, frozen=True):
         return outcomes
 
 
-Asked = SummaryAsked | FunnelAsked | OutcomesAsked
+class BreaksAsked(Struct, frozen=True):
+    """The breaks in the tracking of the events of the plan with this id, now."""
+
+    plan: str
+    as_of: int
+
+    def of(self, current: Current) -> list[Break] | None:
+        """What is kept of it."""
+        return current.breaks(self.plan, self.as_of)
+
+    def then(self, found: list[Break]) -> list[Break]:
+        """They are to be sent as they are."""
+        return found
+
+
+Asked = SummaryAsked | FunnelAsked | OutcomesAsked | BreaksAsked
 
 
 class Answer(Struct, frozen=True):
@@ -94,6 +109,7 @@ class Kept(Protocol):
 def answer_of(asked: Asked, current: Current, texts: Texts) -> Answer | None:
     """Ask what is kept. Raises what `then` raises."""
     report: Any = asked.of(current)
-    if report is None or not texts.sources_are_whole:  # they may have grown beyond the bound meanwhile
+    # Sources may have grown beyond the bound meanwhile, which is nothing to a pace.
+    if report is None or not (texts.sources_are_whole or isinstance(asked, BreaksAsked)):
         return None
     return Answer(None if isinstance(report, Unchanged) else asked.then(report))

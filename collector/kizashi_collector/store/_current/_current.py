@@ -11,7 +11,7 @@ from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
-from kizashi_collector.analysis import Interval
+from kizashi_collector.analysis import Break, Interval
 from kizashi_collector.store._current._building import begin, found_values, read_in
 from kizashi_collector.store._current._completing import KeptOutcomes
 from kizashi_collector.store._current._source import Source, reader
@@ -121,6 +121,16 @@ class Current:
 
         found = self.hold(ask)
         return None if found is None else found()
+
+    def breaks(self, plan: str, as_of: int) -> list[Break] | None:
+        """The breaks in the tracking of the plan's events by now, which `as_of` was a moment ago, if its answers are
+        kept; see View.breaks."""
+
+        def ask() -> list[Break] | None:
+            view, now = self._ready(plan, as_of, moving=True)
+            return None if view is None else view.breaks(now)
+
+        return self.hold(ask)
 
     def state(self) -> AnswersState:
         """How things are."""

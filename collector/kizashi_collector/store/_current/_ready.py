@@ -105,7 +105,7 @@ class PlannedPace:
         state = (until, self._pace.version)
         if self._found is None or self._found[0] != state:
             rows = self._pace.rows(until)
-            self._found = state, breaks(rows, until, self._names[: len(rows)])
+            self._found = state, breaks(rows, until, self._names)
         return self._found[1]
 
 

@@ -16,7 +16,6 @@ from kizashi_collector.analysis import (
     Column,
     EventTable,
     Interval,
-    Ladder,
     LoggedEvent,
     RollingFunnels,
     RollingSummaries,
@@ -35,7 +34,7 @@ from kizashi_collector.store._chunks import (
 )
 from kizashi_collector.store._current._adjusted import Adjusted
 from kizashi_collector.store._current._completing import KeptOutcomes
-from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace
+from kizashi_collector.store._current._ready import HISTORY_MS, PlannedPace, breaks_until
 from kizashi_collector.store._current._values import Values
 from kizashi_collector.store._protocol import FunnelReport, Gone, Lapsed, SummaryReport
 from kizashi_schemas import parse_duration
@@ -113,7 +112,7 @@ class View:
         self.funnels = None if plan is None else RollingFunnels(self.rolling, plan.funnels, self._ids)
         self.values: Values | None = None
         """Set once the view has taken the log in."""
-        self._pace = None if plan is None or Ladder.of(plan) is None else PlannedPace(plan, texts.codes, now)
+        self._pace = None if plan is None else PlannedPace(plan, texts.codes, now)
         self.arrivals = Arrivals()
         self.adjusted = Adjusted(self.rolling, texts)
 
@@ -239,6 +238,17 @@ class View:
             return lambda: SummaryReport(put_together(), complete_until, interval, version)
         completed = self.values.outcomes(length, by, as_of, complete_until, found)
         return lambda: SummaryReport(completed(put_together()), complete_until, interval, version)
+
+    def breaks(self, as_of: int) -> list[Break] | None:
+        """The breaks in the tracking of the plan's events, as a summary at `as_of` is judged by; None where that cannot
+        be told: as `summary`, and where all that arrived is long ago, or nothing ever did."""
+        if as_of < self.rolling.now or self._pace is None:
+            return None
+        self.advance(as_of)
+        known_until = None if as_of < self.arrivals.newest else self._known_until(as_of)
+        if known_until is None or breaks_until(as_of, *known_until) is None:
+            return None
+        return self._pace.breaks(as_of, *known_until)
 
     def outcomes(self, length: int, by: tuple[str, ...], as_of: int) -> Callable[[], KeptOutcomes] | None:
         """What journeys come to, by fields that no summary is kept by; as `summary`."""

@@ -191,6 +191,15 @@ def test_among_many_events_each_must_be_surer() -> None:
     assert breaks(np.repeat(row, 200, axis=0), NOW + instant * 60_000, ["a"] * 200) == []
 
 
+def test_events_that_never_came_are_looked_at_too() -> None:
+    # Whether they have a row of nothing or none at all, as the one store or the other counts them.
+    row, names = usual(240), ["a", *(f"never_{number}" for number in range(199))]
+    row[0, -2:] = 0
+    nothing = np.zeros((199, HOURS + 1), np.int32)
+    for instant in range(NOW, NOW + HOUR, 60_000):
+        assert breaks(row, instant, names) == breaks(np.concatenate((row, nothing)), instant, names)
+
+
 def test_rows_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match="696 whole hours"):
         breaks(np.zeros((1, 24), np.int32), NOW, ["a"])

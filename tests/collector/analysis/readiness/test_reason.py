@@ -7,17 +7,20 @@ from typing import Any, get_args
 
 import pytest
 
+from kizashi_collector.analysis import Ladder
 from kizashi_collector.analysis._readiness import (
     GENERALLY,
     Break,
     Foretold,
     Grounds,
+    bids_rest_on,
     incomplete,
     miscalibrated,
     reason,
     sentences,
 )
 from kizashi_schemas import Reason
+from kizashi_schemas.plan import load_plan
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOW = 20_000 * DAY
@@ -99,6 +102,13 @@ def test_only_a_break_of_what_the_value_rests_on_counts() -> None:
     assert why is not None
     assert (why.code, why.sentence) == ("tracking_break", "No purchase has come in.")
     assert code(breaks=(elsewhere,), ladder=("mv_newsletter",)) == "tracking_break"
+
+
+def test_bids_rest_on_the_ladder_and_the_finals_and_on_nothing_before_any_is_final() -> None:
+    plan = 'currency = "JPY"\n[events.mv_view]\n[events.mv_newsletter]\n[events.purchase]\n'
+    assert bids_rest_on(Ladder.of(load_plan(plan))) == frozenset()
+    plan += 'final = true\n[values]\nladder = ["mv_view"]\n'
+    assert bids_rest_on(Ladder.of(load_plan(plan))) == {"mv_view", "purchase"}
 
 
 @pytest.mark.parametrize(

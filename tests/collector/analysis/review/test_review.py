@@ -90,6 +90,30 @@ def test_each_micro_conversion_gets_a_verdict_a_reason_and_a_sentence(
     )
 
 
+@pytest.mark.parametrize(
+    ("every", "told"), [(1, "their journeys convert more than "), (4, "times as often as those without (")]
+)
+def test_what_is_only_watched_is_kept_as_a_sign_and_nobody_is_told_to_pay_for_it(
+    reviewed: Reviewed, every: int, told: str
+) -> None:
+    text = TEXT.replace("[events.mv_search]", "[events.mv_form_error]")
+    events = []
+    for number in range(400):
+        second = (14 * DAY) + number * 3_600
+        late = " mv_form_error@{0} purchase@{1}" if number % 8 == 0 else ""
+        sale = " purchase@{1}" if number % every and number % 5 == 0 else ""
+        events += timeline((f"mv_view@{second}" + (late or sale)).format(second + 60, second + 120), f"v{number}")
+    error = named(reviewed(events, text, AS_OF, fitted=True))["mv_form_error"]
+    assert (error.verdict, error.reason, error.step, error.declared) == ("keep", "lifts", None, None)
+    assert error.learned is not None
+    assert error.learned.value > 0
+    assert error.sentence.startswith("Keep it as a sign: those who come this far are likelier to buy; ")
+    assert told in error.sentence
+    assert error.sentence.endswith("off the ladder and without a value, it is nothing to pay for.")
+    declared = named(reviewed(events, text.replace("form_error]", "form_error]\nvalue = 1"), AS_OF))["mv_form_error"]
+    assert "the 1 JPY that the plan declares are too little." in declared.sentence
+
+
 def test_the_marginal_gain_is_what_the_next_step_leaves_open(reviewed: Reviewed, log: list[LoggedEvent]) -> None:
     events = named(reviewed(log, TEXT, AS_OF, fitted=True))
     # From the cart to the form it is one of two; the form is always sent; after it, one of two buys.

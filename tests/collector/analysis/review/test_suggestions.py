@@ -84,9 +84,30 @@ def test_a_value_inside_its_interval_stays(review: Callable[..., Review]) -> Non
     assert (found.changes, found.text, found.diff) == ((), TEXT, "")
 
 
-def test_a_value_is_added_where_nothing_is_declared(review: Callable[..., Review]) -> None:
-    found = suggest(PLAN, review(mv_bare=("keep", (120_000_000, 1, 2))), TEXT)
-    assert found.text == TEXT.replace("[events.mv_bare]\n", "[events.mv_bare]\nvalue = 120\n")
+def test_a_value_is_added_to_a_step_of_the_ladder_that_declares_none(reviewed: Callable[..., Review]) -> None:
+    text = TEXT.replace('ladder = ["mv_view", "mv_cart"]', 'ladder = ["mv_view", "mv_cart", "mv_bare"]')
+    worth = Learned(120_000_000, 1, 2, chance=Proportion(0.5, 0.4, 0.6), method="fit")
+    empty = reviewed([], text, 1_790_000_000_000)
+    events = (replace(one, verdict="keep", reason="lifts", learned=worth) for one in empty.events)
+    kept = tuple(one for one in events if one.event == "mv_bare")
+    found = suggest(load_plan(text), replace(empty, events=kept), text)
+    assert found.text == text.replace("[events.mv_bare]\n", "[events.mv_bare]\nvalue = 120\n")
+
+
+def test_no_value_is_added_off_the_ladder_since_what_happens_late_may_be_a_sign_of_trouble(
+    review: Callable[..., Review],
+) -> None:
+    assert suggest(PLAN, review(mv_bare=("keep", (120_000_000, 1, 2)))).changes == ()
+
+
+def test_a_value_that_is_declared_off_the_ladder_is_corrected(reviewed: Callable[..., Review]) -> None:
+    text = TEXT.replace('ladder = ["mv_view", "mv_cart"]', 'ladder = ["mv_view"]')
+    worth = Learned(5_137_000, 4_000_000, 6_000_000, chance=Proportion(0.5, 0.4, 0.6), method="simple")
+    empty = reviewed([], text, 1_790_000_000_000)
+    (cart,) = (one for one in empty.events if one.event == "mv_cart")
+    assert cart.step is None
+    kept = replace(empty, events=(replace(cart, verdict="keep", reason="lifts", learned=worth),))
+    assert suggest(load_plan(text), kept).changes == (PlanChange("mv_cart", "value", "3.5", "5.1", "lifts"),)
 
 
 def test_what_is_pruned_becomes_secondary_and_its_value_a_comment(review: Callable[..., Review]) -> None:

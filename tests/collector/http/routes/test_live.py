@@ -17,7 +17,7 @@ from aiohttp import ClientResponse
 from kizashi_collector.http import Limits
 from kizashi_collector.ingest import LiveFeed
 from kizashi_schemas import LiveBatch
-from live_collector import NOW, LiveCollector, event, live_collector, problem_of, until
+from live_collector import HOUR, NOW, LiveCollector, event, live_collector, problem_of, until
 
 
 class Stream:
@@ -278,6 +278,53 @@ async def test_a_stop_ends_the_streams_of_those_who_read_and_of_those_who_do_not
                 await collector.services.in_flight.none()
         assert followers(collector) == 0
         assert await collector.problem("GET", "/v1/live") == (503, "draining")
+
+
+@pytest.mark.parametrize("by", ["bearer key", "session"])
+async def test_who_follows_is_told_nothing_more_once_the_key_is_revoked(collector: LiveCollector, by: str) -> None:
+    keys = collector.services.keys
+    assert keys is not None
+    secret = keys.create("somebody who leaves", "read")
+    token = keys.session_for(secret, collector.wall + HOUR)
+    bearer, session = {"Authorization": f"Bearer {secret}"}, {"Cookie": f"kizashi_session={token}"}
+    headers = bearer if by == "bearer key" else session
+    async with following(collector, scope=None, headers=headers) as stream, following(collector) as other:
+        await collector.post([event(actor="before")])
+        assert [told.actor for told in (await stream.batch()).events] == ["before"]
+        assert [told.actor for told in (await other.batch()).events] == ["before"]
+        assert keys.revoke(1)
+        await collector.post([event(actor="after")])
+        assert await stream.lines() == []
+        assert [told.actor for told in (await other.batch()).events] == ["after"]
+        assert followers(collector) == 1
+
+
+async def test_who_follows_is_told_nothing_more_once_the_session_is_over(collector: LiveCollector) -> None:
+    keys = collector.services.keys
+    assert keys is not None
+    headers = {"Cookie": f"kizashi_session={keys.session_for('r-secret', collector.wall + HOUR)}"}
+    async with following(collector, scope=None, headers=headers) as stream:
+        collector.advance(HOUR - 1)
+        await collector.post([event(actor="in time")])
+        assert [told.actor for told in (await stream.batch()).events] == ["in time"]
+        collector.advance(1)
+        await collector.post([event(actor="too late")])
+        assert await stream.lines() == []
+
+
+async def test_a_stream_on_which_nothing_happens_ends_with_its_key_as_well(tmp_path: Path) -> None:
+    limits = Limits(keep_alive_seconds=0.01)
+    async with live_collector(tmp_path, limits=limits) as collector:
+        keys = collector.services.keys
+        assert keys is not None
+        headers = {"Authorization": f"Bearer {keys.create('somebody who leaves', 'read')}"}
+        async with following(collector, scope=None, headers=headers) as stream:
+            assert await stream.lines() == [": keep-alive"]
+            assert keys.revoke(1)
+            while (lines := await stream.lines()) == [": keep-alive"]:
+                pass
+            assert lines == []
+            assert followers(collector) == 0
 
 
 async def test_a_stream_is_no_slow_answer(collector: LiveCollector, caplog: pytest.LogCaptureFixture) -> None:
