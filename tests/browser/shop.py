@@ -83,6 +83,10 @@ ladder = ["mv_visit", "mv_search", "mv_product_view", "mv_add_to_cart", "mv_chec
 horizon = "7d"
 lookback = "90d"
 min_effective_conversions = 15
+
+[targets.7d]
+brought_value = 1
+actors = 1_000_000
 """
 
 _STEPS = ("mv_product_view", "mv_add_to_cart", "mv_checkout_start", "purchase")

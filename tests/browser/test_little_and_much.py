@@ -70,6 +70,24 @@ async def test_a_thousand_campaigns_are_shown_and_narrowed_at_once(
     await tab.until("document.querySelectorAll(arg).length === 1", ROWS)
 
 
+@pytest.mark.parametrize("name", ["overview", "values", "live"])
+async def test_no_japanese_paragraph_ends_with_a_character_alone(open_tab: OpenTab, name: str) -> None:
+    tab = await open_tab(lang="ja", width=390)
+    await tab.open(name)
+    for width in range(320, 480, 16):
+        await tab.widen(width)
+        alone = await tab.page.evaluate("""() => [...document.querySelectorAll("main :is(p, h2, dd)")].filter((one) => {
+            const text = document.createRange();
+            text.selectNodeContents(one);
+            const boxes = [...text.getClientRects()].filter((box) => box.width > 0);
+            const end = Math.max(...boxes.map((box) => box.bottom)) - 4;
+            const last = boxes.filter((box) => box.bottom > end);
+            const width = Math.max(...last.map((box) => box.right)) - Math.min(...last.map((box) => box.left));
+            return last.length < boxes.length && width < 2.2 * parseFloat(getComputedStyle(one).fontSize);
+        }).map((one) => one.textContent)""")
+        assert alone == [], width
+
+
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_first_view_weighs_little(open_tab: OpenTab, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     tab = await open_tab()

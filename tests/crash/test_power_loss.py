@@ -11,7 +11,7 @@ import pytest
 from crash.power_loss import Recording, losses, record_lives
 from crash.trace import cannot_trace
 
-POINTS = 100
+POINTS = 60
 SEED = 3
 
 

@@ -15,7 +15,7 @@ from crash.process import Collector, wait_until
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import EventColumns, SqliteLog
 
-KILLS = 8
+KILLS = 4
 OLD, YOUNG = 3_000, 1_000
 DAY = 86_400_000
 

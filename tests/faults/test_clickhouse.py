@@ -162,7 +162,9 @@ def test_the_batches_of_twenty_collectors_are_not_too_much_for_a_question(
     folder = tmp_path_factory.mktemp("crowd")
     plan = folder / "plan.toml"
     plan.write_text('currency = "JPY"\n[events.mv_view]\n[events.sale]\nfinal = true\nvalue = "event"\n')
-    with Serving(folder, folder / "log", "--store", store.address, "--plan", str(plan)) as one:
+    # Here an engine of one process, beside other tests, reads 28,000 batches for each question.
+    options = ("--store", store.address, "--plan", str(plan), "--query-timeout", "100s")
+    with Serving(folder, folder / "log", *options) as one:
         client = Client()
         client.send(one, client.batch(3))
         with store.engine() as engine:

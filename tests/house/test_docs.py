@@ -16,7 +16,7 @@ from kizashi._commands._diagnosis import CheckName
 from kizashi._commands._track_calls import Code
 from kizashi_collector.cli import SETTINGS, Setting
 from kizashi_collector.http import Metrics
-from kizashi_schemas import Batch, BatchAnswer, Funnel, FunnelRequest, IncrementsAnswer
+from kizashi_schemas import Batch, BatchAnswer, Funnel, FunnelRequest, IncrementsAnswer, PlanHealth
 from kizashi_schemas.openapi import openapi
 from kizashi_schemas.plan import EventRule, Plan, Values, load_plan
 
@@ -109,7 +109,10 @@ def test_the_plan_of_the_readme_has_neither_problem_nor_warning() -> None:
 
 
 def test_the_examples_of_the_wire_decode() -> None:
-    batch, answer, increments = examples("api.md", "json")
+    batch, answer, health, increments = examples("api.md", "json")
     assert msgspec.json.decode(batch, type=Batch).events[0].order == "A-1001"
     assert len(msgspec.json.decode(answer, type=BatchAnswer).verdicts) == 3
+    [broken] = msgspec.json.decode(health, type=PlanHealth).breaks or []
+    assert not broken.blocks_bids
+    assert [*msgspec.structs.asdict(broken)] == [*msgspec.json.decode(health)["breaks"][0]]
     assert msgspec.json.decode(increments, type=IncrementsAnswer).increments[0].kind == "step"

@@ -15,7 +15,7 @@ from kizashi._commands._parser_outline import Command, outline
 from kizashi_collector.cli import SETTINGS
 from kizashi_collector.dashboard import add_dashboard
 from kizashi_collector.http import Metrics, make_runner
-from kizashi_schemas.plan import EventRule, Plan, Values
+from kizashi_schemas.plan import EventRule, Plan, Target, Values
 from live_collector import LiveCollector
 from pages import ROOT, blocks_of, commands_of, prose_of, text_of
 
@@ -121,7 +121,7 @@ def test_the_metrics_of_a_page_exist() -> None:
 
 
 def test_the_keys_of_the_plan_on_its_page_exist() -> None:
-    there = {key for kind in (Plan, EventRule, Values) for key in kind.__struct_fields__}
+    there = {key for kind in (Plan, EventRule, Values, Target) for key in kind.__struct_fields__}
     keys = text_of("docs/plan.md").partition("## Keys")[2].partition("\n## ")[0]
     named = {
         text.rpartition(".")[2]
@@ -130,7 +130,7 @@ def test_the_keys_of_the_plan_on_its_page_exist() -> None:
         for text in coded(line.split("|")[1])
     }
     assert len(named) > 15
-    assert named - {"NAME"} - there == set()
+    assert named - {"NAME", "WINDOW"} - there == set()
 
 
 async def test_routes_are_documented_and_exist(collector: LiveCollector) -> None:

@@ -19,7 +19,7 @@ STARTS_A_COLLECTOR: dict[str, dict[str, str]] = {
     "README.md": {
         "make ": THE_SUITE,
         "pip install": INSTALLED,
-        "kizashi demo": "tests/collector/cli/test_demo_serve.py and tests/examples/test_demo.py run it",
+        ".venv/bin/kizashi demo": "tests/collector/cli/test_demo_serve.py and tests/examples/test_demo.py run it",
     },
     "docs/tutorial.md": {
         "python3 -m venv": INSTALLED,
@@ -32,6 +32,7 @@ STARTS_A_COLLECTOR: dict[str, dict[str, str]] = {
 
 ASKS_A_COLLECTOR: dict[str, dict[str, str]] = {
     "docs/api.md": {"curl --no-buffer": "goes on for ever; tests/collector/http/routes/test_live.py follows it"},
+    "docs/bidding.md": {},
     "docs/funnels.md": {},
     "docs/privacy.md": {},
     "docs/sdk.md": {">>> ": "is a conversation, of a process that has tracked 12 events"},
@@ -45,9 +46,11 @@ ASKS_A_COLLECTOR: dict[str, dict[str, str]] = {
 """Pages that expect a collector with the plan of plan.md, their own files, and some events."""
 
 ELSEWHERE: dict[str, str] = {
+    "docs/backups.md": "tests/collector/cli/test_backup.py",
     "docs/frameworks.md": "tests/frameworks/test_documentation.py",
     "docs/import.md": "tests/collector/cli/test_import.py",
     "docs/jobs.md": "tests/frameworks/test_celery.py",
+    "docs/rejected.md": "tests/collector/cli/test_rejected.py",
     "docs/testing.md": "tests/sdk/test_pytest_plugin.py",
 }
 """Pages whose examples have a test of their own, which reads them from the page."""
@@ -55,14 +58,12 @@ ELSEWHERE: dict[str, str] = {
 # Their commands are understood at least: test_reference.py parses what every page has somebody type.
 NOT_RUN: dict[str, str] = {
     "CONTRIBUTING.md": THE_SUITE,
-    "docs/backups.md": "shows the file of one night; tests/collector/cli/test_backup.py makes and restores others",
     "docs/clickhouse.md": "goes to a server; tests/collector/cli/test_copy.py copies into the engine in process",
     "docs/crash.md": THE_SUITE,
     "docs/fuzz.md": THE_SUITE,
     "docs/doctor.md": "goes to a host on the internet, over TLS; the tutorial asks the doctor for real",
     "docs/plan.md": "shows what came of one log; tests/sdk/commands/test_apply.py changes a plan, on disk and in force",
     "docs/processes.md": "one function of a server; tests/processes starts such servers",
-    "docs/rejected.md": "shows what came to one collector; tests/collector/cli/test_rejected.py has such a one",
     "docs/values.md": THE_SUITE + "; tests/collector/cli/test_values_live.py has the review",
 }
 
@@ -121,6 +122,7 @@ def test_a_page_about_a_running_collector_is_followed(page: str, left_out: Mappi
     # A package to write a module into, and a home that knows fish.
     for folder in ("shop", ".config/fish/completions"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     with CollectorProcess(tmp_path / "data", "--plan", str(tmp_path / "plan.toml")) as collector:
         places = {
             **{f"kz_{scope}_…": KEYS[f"KIZASHI_{scope.upper()}_KEY"] for scope in ("write", "read", "admin")},

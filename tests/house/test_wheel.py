@@ -52,7 +52,11 @@ def test_the_wheel_holds_the_three_packages_and_their_types(wheel: Path) -> None
 
 def test_the_wheel_holds_what_the_dashboard_is_made_of(wheel: Path) -> None:
     folder = ROOT / "collector" / "kizashi_collector" / "dashboard" / "static"
-    wanted = {f"kizashi_collector/dashboard/static/{path.name}" for path in folder.iterdir()}
+    wanted = {
+        f"kizashi_collector/dashboard/static/{path.relative_to(folder).as_posix()}"
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     assert {name.rpartition("/")[2] for name in wanted} >= {"app.css", "core.js", "icon.svg"}
     with zipfile.ZipFile(wheel) as archive:
         assert wanted <= set(archive.namelist())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from frameworks.server_process import until
@@ -81,6 +79,4 @@ def test_an_end_is_bounded_against_a_hung_collector() -> None:
     with serving(*UWSGI, "--master", EXIT_TIMEOUT="1") as shop:
         shop.collector.always = hang
         shop.track("mv_a", 5)
-        start = time.monotonic()
-        shop.end_gracefully()
-        assert time.monotonic() - start < 6
+        assert shop.end_gracefully() < 6
