@@ -8,13 +8,13 @@ ENGINES := .engines
 ENGINES_INSTALLED := $(ENGINES)/.installed
 FUZZ := .fuzz
 FUZZ_INSTALLED := $(FUZZ)/.installed
-SIDE_BY_SIDE := $(addprefix tests/,collector conformance container contract crash examples faults frameworks fuzz house properties schemas)
+SIDE_BY_SIDE := $(addprefix tests/,browser collector conformance container contract crash examples faults frameworks fuzz house properties schemas)
 KILLS ?= 1000
 POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
 
-.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk backtest calibrate conformance crash powerloss clickhouse faults fuzz overload docs \
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk bench-pages backtest calibrate conformance crash powerloss clickhouse faults fuzz overload docs \
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
@@ -23,9 +23,9 @@ demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for h
 serve: $(INSTALLED)  ## a collector on http://127.0.0.1:8700 that stays
 	$(BIN)/kizashi serve --data data --plan examples/plan.toml
 
-test: $(INSTALLED)  ## all tests; those of the SDK measure time, and have the machine to themselves
+test: $(INSTALLED)  ## all tests; where the SDK's measure time, each has a processor to itself
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE))
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 lint: $(INSTALLED)  ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -48,6 +48,9 @@ bench-clickhouse: $(INSTALLED)  ## the store in ClickHouse at ten and a hundred 
 bench-sdk: $(PEERS_INSTALLED)  ## what a tracked event costs, beside five other SDKs in the same run
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.sdk_outage
+
+bench-pages: $(INSTALLED)  ## how soon each page of the dashboard is useful with ten million events stored; needs Chromium
+	PYTHONPATH=tests $(BIN)/python -m bench.pages
 
 conformance: $(PEERS_INSTALLED)  ## which promises kizashi and five other SDKs keep; docs/conformance.md keeps the last result
 	PYTHONPATH=tests $(PEERS)/bin/python -m conformance
