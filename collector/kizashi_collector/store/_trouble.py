@@ -7,7 +7,7 @@ import sqlite3
 
 from kizashi_collector.store._protocol import DamagedError
 
-__all__ = ["is_damage", "is_of_disk", "remedy"]
+__all__ = ["is_damage", "is_full", "is_of_disk", "remedy"]
 
 _FULL, _RIGHTS, _DISK, _DAMAGE, _ELSE = (
     "free space on the volume, or enlarge it",
@@ -30,6 +30,11 @@ def is_damage(error: Exception) -> bool:
     if isinstance(error, DamagedError):
         return True
     return isinstance(error, sqlite3.Error) and _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def is_full(error: Exception) -> bool:
+    """Whether there was no room on the volume."""
+    return remedy(error) == _FULL
 
 
 def is_of_disk(error: sqlite3.Error) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ from kizashi_collector.store._chunks import Chunks
 from kizashi_collector.store._event_columns import EventColumns
 from kizashi_collector.store._known_events import KnownEvents
 from kizashi_collector.store._protocol import Candidate, Outcome, StoreBusyError, StoreError
-from kizashi_collector.store._trouble import is_damage, remedy
+from kizashi_collector.store._trouble import is_damage, is_full, remedy
 from kizashi_collector.store._verdicts import Judge
 
 __all__ = ["MAX_REJECTED", "CommitReport", "Writer"]
@@ -26,6 +27,8 @@ MAX_REJECTED = 100_000
 """So many rejected events are kept; the oldest go first."""
 
 _GROUP_EVENTS = 10_000
+# What a full volume must have free again: a small batch fits where SQLite reuses its write-ahead log, a larger does not.
+_ROOM_BYTES = 1 << 20
 _STALLED_SECONDS = 10.0
 _log = logging.getLogger("kizashi.store")
 T = TypeVar("T")
@@ -86,7 +89,7 @@ class Writer:
         self._chunks = chunks
         self.pending = 0
         self.trouble: str | None = None
-        self._damaged = False
+        self._damaged = self._full = False
         self._busy_since: float | None = None
         self._max_pending = max_pending
         self._on_commit = on_commit
@@ -205,12 +208,12 @@ class Writer:
             self.trouble = trouble
             # An empty batch touches few pages: only a batch that is kept shows that damage is gone.
             self._damaged = self._damaged or is_damage(error)
+            self._full = self._full or is_full(error)
             self._answer(loop, [(batch.waiter, StoreError(trouble)) for batch in batches], events)
             return
         # A transaction that wrote nothing proves nothing about the disk; an empty batch always writes.
         if self.trouble is not None and (self.connection.total_changes > changes or not (parts or self._damaged)):
-            _log.info("writing works again")
-            self.trouble, self._damaged = None, False
+            self._recover()
         answers: list[tuple[_Waiter, object]] = []
         start = 0
         for batch in batches:
@@ -221,6 +224,13 @@ class Writer:
         self._on_commit(CommitReport(len(batches), events, time.perf_counter() - began))
         self._answer(loop, answers, events)
         self._chunks.committed()
+
+    def _recover(self) -> None:
+        """Trouble is over once something was written, and on a volume that was full, once there is room for more."""
+        if self._full and _free_bytes(self.connection) < _ROOM_BYTES:
+            return
+        _log.info("writing works again")
+        self.trouble, self._damaged, self._full = None, False, False
 
     def _answer(self, loop: asyncio.AbstractEventLoop, answers: Sequence[tuple[_Waiter, object]], events: int) -> None:
         """Settle all of these in the event loop, which is woken once, for that costs a system call."""
@@ -246,6 +256,16 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         return result
+
+
+def _free_bytes(connection: sqlite3.Connection) -> int:
+    """What is free on the volume of the connection's file; nothing where it cannot be asked."""
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    try:
+        volume = os.statvfs(path)
+    except OSError:
+        return 0
+    return volume.f_bavail * volume.f_frsize
 
 
 def _keep(connection: sqlite3.Connection, chunks: Chunks, parts: Sequence[EventColumns | Candidate]) -> list[Outcome]:

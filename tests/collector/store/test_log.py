@@ -123,6 +123,25 @@ async def test_a_failed_transaction_keeps_nothing_and_the_log_recovers(tmp_path:
     await log.close()
 
 
+async def test_a_full_volume_is_trouble_until_there_is_room_for_more_than_a_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SqliteLog(tmp_path)
+    free = 0
+    monkeypatch.setattr(writer_module, "_free_bytes", lambda _: free)
+    pages = log._writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    log._writer.connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="full"):
+        await log.append([candidate(1, properties={f"p{n}": os.urandom(2_500).hex() for n in range(10)})])
+    log._writer.connection.execute("PRAGMA max_page_count = 1000000")
+    # As where SQLite reuses its write-ahead log: little is taken, and a larger batch would be refused.
+    assert [outcome.verdict for outcome in await log.append([candidate(2)])] == ["accepted"]
+    assert "full" in (await log.check() or "")
+    free = 1 << 20
+    assert await log.check() is None
+    await log.close()
+
+
 async def test_an_error_in_one_group_fails_every_request_of_it_and_no_other(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
     impossible = candidate(1, time=2**80)
