@@ -27,7 +27,7 @@ MAX_REJECTED = 100_000
 """So many rejected events are kept; the oldest go first."""
 
 _GROUP_EVENTS = 10_000
-# What a full volume must have free again: a small batch fits where SQLite reuses its write-ahead log, a larger does not.
+# What a full volume must have free again. A small batch may fit where SQLite reuses its write-ahead log, and no larger.
 _ROOM_BYTES = 1 << 20
 _STALLED_SECONDS = 10.0
 _log = logging.getLogger("kizashi.store")
