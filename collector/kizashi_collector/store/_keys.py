@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
-from sqlite_utils import Database
 
 from kizashi_collector.store._protocol import StoreError
 from kizashi_collector.store._schema import key_migrations, migrate
 from kizashi_collector.store._secrets import Scope, digest_of, new_secret, scope_among
 from kizashi_collector.store._sessions import scope_among_sessions, session_among
+from kizashi_collector.store._sqlite_utils import Database
 from kizashi_collector.store._trouble import remedy
 
 __all__ = ["Key", "KeyRing", "Keys"]

@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from sqlite_utils import Database
-
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunks import Change, Chunks, Texts, newest
 from kizashi_collector.store._deletion import Deleter, Erasure, empty_wal, expire
@@ -37,6 +35,7 @@ from kizashi_collector.store._protocol import (
 )
 from kizashi_collector.store._rejected import counts_by_code, newest_rejected, rejected_after, settle
 from kizashi_collector.store._schema import log_migrations, migrate
+from kizashi_collector.store._sqlite_utils import Database
 from kizashi_collector.store._state import StateReader
 from kizashi_collector.store._trouble import is_damage, is_of_disk, remedy
 from kizashi_collector.store._wal import check_wal

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlite_utils import Database, Migrations
-
 from kizashi_collector.store._protocol import StoreError
+from kizashi_collector.store._sqlite_utils import Database, Migrations
 
 __all__ = ["key_migrations", "log_migrations", "migrate"]
 

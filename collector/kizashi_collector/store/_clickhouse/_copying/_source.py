@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
-from sqlite_utils import Database
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store._chunks import Chunk, Texts, decode_adjustment
@@ -23,6 +22,7 @@ from kizashi_collector.store._fits import StoredFit
 from kizashi_collector.store._folder_lock import own_folder
 from kizashi_collector.store._protocol import RejectedRow, StoreError
 from kizashi_collector.store._schema import key_migrations, log_migrations, migrate
+from kizashi_collector.store._sqlite_utils import Database
 from kizashi_collector.store._trouble import remedy
 from kizashi_collector.store._wal import check_wal
 
