@@ -103,6 +103,17 @@ def collector(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
+def until_counted(collector: Server, actors: int) -> None:
+    """Wait until so many are counted, and what steps are worth was learned, which happens beside everything else."""
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while True:
+        total = collector.get("/v1/summary?window=7d&by=campaign")["total"]
+        if total["actors"] == actors and total["reason"] != "recomputing":
+            return
+        assert time.monotonic() < deadline, total
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="package")
 def quiet_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A collector with three visitors of two campaigns, to which no test adds anything."""
@@ -118,9 +129,7 @@ def quiet_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
         then = time.time_ns() // 1_000_000 - 3_600_000
         stamped = [{**event, "id": f"e-{n}", "time": then} for n, event in enumerate(events)]
         assert running.post(stamped)["accepted"] == len(events)
-        deadline = time.monotonic() + PATIENCE_S
-        while running.get("/v1/summary")["total"]["reason"] == "recomputing" and time.monotonic() < deadline:
-            time.sleep(0.05)  # it learns what steps are worth beside everything else, soon after the start
+        until_counted(running, actors=4)
         yield running
 
 
