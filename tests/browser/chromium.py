@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -131,6 +134,12 @@ class Tab:
         # As a function: the page's policy has no expression evaluated, which is as it should be.
         await self.page.wait_for_function(f"(arg) => {holds}", arg=arg)
 
+    async def saved(self, selector: str) -> list[list[str]]:
+        """The cells of the file that a table's button there saves."""
+        async with self.page.expect_download() as download:
+            await self.page.locator(f"{selector} button.table-csv").first.click()
+        return _cells(await (await download.value).path())
+
     async def text(self, selector: str = "main") -> str:
         """What can be read there."""
         return await self.page.inner_text(selector)
@@ -165,3 +174,7 @@ class Tab:
             for one in found
             if one["impact"] in {"serious", "critical"}
         ]
+
+
+def _cells(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))

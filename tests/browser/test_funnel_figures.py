@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -114,17 +111,6 @@ async def cells(tab: Tab, selector: str) -> list[list[str]]:
           return parts.length > 0 ? parts.map((one) => one.textContent).join(" ") : cell.textContent;
         }))""")
     return rows
-
-
-async def saved(tab: Tab, selector: str) -> list[list[str]]:
-    """The file that the table's button saves."""
-    async with tab.page.expect_download() as download:
-        await tab.page.locator(selector).get_by_role("button", name="Download CSV").click()
-    return rows_of(await (await download.value).path())
-
-
-def rows_of(path: Path) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
 
 
 def percent(share: float | None) -> str:
@@ -238,7 +224,7 @@ async def test_every_cell_of_both_windows_is_the_collectors(open_tab: OpenTab, f
     ]
     ways = [direction(now["count"], then["count"]) for now, then in pairs]
     assert await arrows(tab, place) == ways == ["up", "up", "down", "down"]
-    head, *rows = await saved(tab, place)
+    head, *rows = await tab.saved(place)
     assert head[:4] == ["Step", "This window", "The window before", "Change"]
     for row, (now, then) in zip(rows, pairs, strict=True):
         figures = [now["count"], then["count"], now["count"] / then["count"] - 1, now["rate"], then["rate"]]
@@ -313,7 +299,7 @@ async def test_every_cell_of_a_breakdown_is_the_collectors(open_tab: OpenTab, fa
     assert await texts(tab, ".panel:has(.funnel-groups) > .note-box") == [
         f"mobile: {rates[0]} go on from mv_view to mv_cart, {rates[1]} in the other rows."
     ]
-    head, *lines = await saved(tab, ".funnel-groups")
+    head, *lines = await tab.saved(".funnel-groups")
     assert head == ["Device", "Entered", "2. mv_view", "3. mv_cart", "4. purchase", "Conversion", "Brought by these"]
     for line, group in zip(lines, groups, strict=True):
         assert line[:5] == [group["key"]["device"], *(f"{one['count']}" for one in group["steps"])]

@@ -189,6 +189,17 @@ async def test_a_window_in_which_recording_began_is_no_measure(open_tab: OpenTab
     assert "Recording began only between" in await tab.text(".overview > div.small")
 
 
+async def test_the_file_has_both_ends_of_a_range_as_figures(open_tab: OpenTab, shop: Serving) -> None:
+    until_learned(shop)
+    tab = await open_tab()
+    given = (await opened(tab, "?window=28d", {}))[WINDOW]
+    head, *rows = await tab.saved("main")
+    ends = [head.index(f"90% range, {end} end") for end in ("low", "high")]
+    amounts = sorted((row[ends[0]], row[ends[1]]) for row in rows)
+    assert amounts == sorted((row["low"] or "", row["high"] or "") for row in given["rows"])
+    assert len(set(amounts)) > 1
+
+
 async def test_each_cell_of_the_table_is_that_of_the_answer(open_tab: OpenTab, shop: Serving) -> None:
     until_learned(shop)
     tab = await open_tab()

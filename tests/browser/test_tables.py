@@ -90,10 +90,7 @@ async def test_on_a_phone_names_break_after_an_underscore_and_stay_the_names(ope
     assert all(line.endswith("_") for line in lines[:-1])
     await cell.select_text()
     assert (await tab.page.evaluate("getSelection().toString()")).strip() == "mv_checkout_start"
-    async with tab.page.expect_download() as started:
-        await table.locator("button.table-csv").click()
-    content = await asyncio.to_thread(Path(await (await started.value).path()).read_text, encoding="utf-8-sig")
-    assert "mv_checkout_start" in {row[0] for row in csv.reader(io.StringIO(content, newline=""))}
+    assert "mv_checkout_start" in {row[0] for row in await tab.saved(".values-all")}
 
 
 async def test_all_figures_of_a_step_stand_in_one_line(open_tab: OpenTab) -> None:
@@ -177,3 +174,13 @@ async def test_of_a_thousand_rows_those_out_of_view_cost_nothing_and_all_are_the
         assert await row.evaluate("(row) => [...row.cells].every((cell) => cell.scrollWidth <= cell.clientWidth)")
     assert await tab.page.get_by_role("row").count() > 1_000
     assert await tab.page.get_by_role("rowheader", name="campaign-0042").count() == 1
+
+
+async def test_only_all_is_a_hundred_percent(open_tab: OpenTab) -> None:
+    tab = await open_tab()
+    await tab.open("overview")
+    told = await tab.page.evaluate("""async () => {
+        const { percent } = await import(document.querySelector("script[src$='core.js']").src);
+        return [0, 0.1234, 0.9949, 0.9996, 0.99999999, 1, "1", 1.5, null].map(percent);
+    }""")
+    assert told == ["0%", "12.3%", "99.5%", "99.9%", "99.9%", "100%", "100%", "150%", "–"]

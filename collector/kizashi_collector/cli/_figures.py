@@ -23,9 +23,12 @@ def amount_text(value: Decimal | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}".removesuffix(".00")
 
 
-def share(value: float | None) -> str:
-    """A share as a percentage; - for None."""
-    return "-" if value is None else f"{value:.1%}"
+def share(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage with so many decimals, 100% for all and nothing less; - for None."""
+    if value is None:
+        return "-"
+    most = 1 - 10 ** -(digits + 2)
+    return f"{min(value, most) if value < 1 else value:.{digits}%}"
 
 
 def ratio(number: float) -> str:

@@ -25,7 +25,7 @@ def picture(answer: FunnelAnswer, funnel: Funnel, screen: Screen) -> list[str]:
     if answer.trend is not None:
         lines += ["", *_trend(answer, screen)]
     if answer.recomputing is not None:
-        lines += ["", f"The plan's funnels are being counted anew: {answer.recomputing:.0%} are done."]
+        lines += ["", f"The plan's funnels are being counted anew: {share(answer.recomputing, 0)} are done."]
     return lines
 
 
@@ -79,7 +79,7 @@ def _figures(step: FunnelStep) -> list[str]:
 
 def _loss_line(loss: Loss, name: int, screen: Screen) -> str:
     arrow, mark = ("↓", "◀") if screen.blocks else ("v", "<")
-    text = f"{arrow} {loss.count:,} lost ({loss.share:.1%})"
+    text = f"{arrow} {loss.count:,} lost ({share(loss.share)})"
     if loss.bottleneck:
         return f"{' ' * name}  {screen.paint(f'{text}  {mark} bottleneck', 'alarm')}"
     return f"{' ' * name}  {screen.paint(text, 'loss')}"
@@ -109,19 +109,18 @@ def _breakdown(answer: FunnelAnswer, funnel: Funnel, screen: Screen) -> list[str
     below = far_below([group.steps for group in groups], funnel.optional)
     if below is not None:
         who = ", ".join(clipped(plain(text), _KEY_CELLS) or "(none)" for text in groups[below.row].key.values())
-        shares = (
-            f"{below.rate:.0%} go on from {below.before + 1} to {below.step + 1}, {below.others:.0%} in the other rows"
-        )
+        way = f"from {below.before + 1} to {below.step + 1}"
+        shares = f"{share(below.rate, 0)} go on {way}, {share(below.others, 0)} in the other rows"
         told += ["", screen.paint(f"{who}: {shares}", "alarm")]
     return told
 
 
 def _of_step(step: FunnelStep) -> str:
-    return f"({'-' if step.step_rate is None else f'{step.step_rate:.0%}':>4})"
+    return f"({share(step.step_rate, 0):>4})"
 
 
 def _worst(losses: list[Loss | None]) -> str:
-    found = [f"before {at}, {loss.share:.0%}" for at, loss in enumerate(losses, 1) if loss and loss.bottleneck]
+    found = [f"before {at}, {share(loss.share, 0)}" for at, loss in enumerate(losses, 1) if loss and loss.bottleneck]
     return found[0] if found else "-"
 
 

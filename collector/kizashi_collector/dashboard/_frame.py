@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from kizashi_collector.dashboard._language import NAMES, WORDS, Language
 
-__all__ = ["PAGES", "Asked", "frame", "login_page"]
+__all__ = ["PAGES", "Asked", "frame", "login_page", "missing_page"]
 
 PAGES: Mapping[str, str] = {"/": "overview", "/funnel": "funnel", "/values": "values", "/live": "live"}
 """The pages by their paths."""
@@ -88,10 +88,7 @@ def login_page(asked: Asked, *, error: str | None = None, again: bool = False) -
         asked,
         title=words["log_in"],
         head='<meta http-equiv="refresh" content="0">' if again else "",
-        body=f"""<header class="top">
-<span class="brand"><img src="{asked.file("icon.svg")}" alt="" width="24" height="24">kizashi</span>
-<div class="tools">{_language_switch(asked)}</div>
-</header>
+        body=f"""{_bare_header(asked)}
 <main id="main" class="login" data-page="login" data-lang="{asked.language}">
 <h1>{words["log_in"]}</h1>
 {alert}
@@ -105,6 +102,30 @@ def login_page(asked: Asked, *, error: str | None = None, again: bool = False) -
 </form>
 </main>""",
     )
+
+
+def missing_page(asked: Asked) -> str:
+    """What stands where there is no page: the way to those that are there."""
+    words = asked.words
+    links = "".join(f'<li><a href="{to}">{words[name]}</a></li>' for to, name in PAGES.items())
+    return _document(
+        asked,
+        title=words["missing"],
+        head="",
+        body=f"""{_bare_header(asked)}
+<main id="main" class="login" data-page="missing" data-lang="{asked.language}">
+<h1>{words["missing"]}</h1>
+<p>{words["missing_hint"]}</p>
+<ul>{links}</ul>
+</main>""",
+    )
+
+
+def _bare_header(asked: Asked) -> str:
+    return f"""<header class="top">
+<span class="brand"><img src="{asked.file("icon.svg")}" alt="" width="24" height="24">kizashi</span>
+<div class="tools">{_language_switch(asked)}</div>
+</header>"""
 
 
 def _language_switch(asked: Asked) -> str:

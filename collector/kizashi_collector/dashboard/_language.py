@@ -30,6 +30,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "key_hint": "A key with the scope read or admin. Ask whoever runs the collector, or make one with",
         "wrong_key": "This key opens nothing here: it is unknown or revoked, or it is a write key.",
         "too_many": "Too many tries. Wait a little, then try again.",
+        "missing": "There is no such page",
+        "missing_hint": "These are the pages:",
         "no_script": "These pages are drawn by JavaScript. Please allow it for this address.",
     },
     "ja": {
@@ -46,6 +48,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "key_hint": "read または admin 権限のキーです。コレクターの管理者に確認するか、次のコマンドで作成してください:",
         "wrong_key": "このキーではログインできません。キーが存在しないか、失効しているか、書き込み専用です。",
         "too_many": "試行回数が多すぎます。しばらく待ってからもう一度お試しください。",
+        "missing": "ページが見つかりません",
+        "missing_hint": "次のページがあります:",
         "no_script": "このページの表示には JavaScript が必要です。このアドレスで有効にしてください。",
     },
 }

@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from kizashi_collector.dashboard._asked import asked_for, html
-from kizashi_collector.dashboard._frame import PAGES, frame, login_page
+from kizashi_collector.dashboard._asked import asked_for, html, see
+from kizashi_collector.dashboard._frame import PAGES, frame, login_page, missing_page
 from kizashi_collector.dashboard._logging_in import choose_language, log_in, log_out, to_first_page
 from kizashi_collector.dashboard._static_files import STATIC_FILES, StaticFiles
 from kizashi_collector.http import SERVICES, Handler, ProblemError, expected, session_of
@@ -36,6 +36,8 @@ def add_dashboard(app: web.Application) -> None:
     app.router.add_get("/login", _guarded(to_first_page), expect_handler=expected)
     for path, handler in (("/login", log_in), ("/logout", log_out), ("/language", choose_language)):
         app.router.add_post(path, _guarded(handler), expect_handler=expected)
+    # Beside the pages, for whoever mistypes one; what programs ask has more than one part.
+    app.router.add_get("/{name:[^/]+/?}", _guarded(_missing), expect_handler=expected)
 
 
 def _guarded(handler: Handler) -> Handler:
@@ -73,6 +75,17 @@ async def _page(request: web.Request) -> web.Response:
 def _needed(files: StaticFiles, page: str) -> list[str]:
     """The page's own style sheet, if it has one, and the modules that its module imports."""
     return [name for name in (f"{page}/{page}.css", *files.imported(f"{page}/{page}.js")) if files.has(name)]
+
+
+async def _missing(request: web.Request) -> web.Response:
+    """A name without a page: the page that must be meant, or where the pages are. Programs get the usual problem."""
+    name = request.match_info["name"].rstrip("/")
+    meant = next((path for path, page in PAGES.items() if page == name), None)
+    if meant is not None:
+        return see(f"{meant}?{request.query_string}" if request.query_string else meant)
+    if "text/html" not in request.headers.get("Accept", ""):
+        raise web.HTTPNotFound
+    return html(missing_page(asked_for(request, "/")), status=404)
 
 
 async def _static(request: web.Request) -> web.Response:

@@ -111,6 +111,35 @@ async def test_every_answer_has_the_headers(collector: LiveCollector) -> None:
             assert {name: response.headers.get(name) for name in HEADERS} == HEADERS, path
 
 
+@pytest.mark.parametrize("language", WORDS)
+async def test_a_page_that_is_not_there_leads_to_those_that_are(collector: LiveCollector, language: str) -> None:
+    accepted = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Language": language}
+    async with opened(collector, "/reports", **accepted) as response:
+        assert (response.status, response.content_type) == (404, "text/html")
+        assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
+        text = await response.text()
+    tags = Tags(text)
+    assert tags.open == []
+    assert tags.all("html") == [{"lang": language}]
+    assert [link["href"] for link in tags.all("a")] == list(PAGES)
+    assert WORDS["ja" if language == "ja" else "en"]["missing"] in text
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"), [("/overview?by=device", "/?by=device"), ("/funnel/", "/funnel"), ("/live/?q=a", "/live?q=a")]
+)
+async def test_another_name_of_a_page_leads_to_it(collector: LiveCollector, path: str, meant: str) -> None:
+    async with opened(collector, path) as response:
+        assert (response.status, response.headers["Location"]) == (303, meant)
+
+
+async def test_a_program_is_told_in_its_own_way_that_nothing_is_there(collector: LiveCollector) -> None:
+    for path, accepted in (("/reports", "application/json"), ("/v1/reports", "text/html"), ("/reports", "*/*")):
+        async with opened(collector, path, Accept=accepted) as response:
+            assert (response.status, response.content_type) == (404, "application/problem+json")
+            assert (await response.json())["code"] == "not_found"
+
+
 async def test_no_page_is_kept(collector: LiveCollector) -> None:
     token = await log_in(collector)
     for path in PAGES:

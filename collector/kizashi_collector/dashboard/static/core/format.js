@@ -53,12 +53,16 @@ export function money(text, currency) {
 }
 
 /**
- * A share: 0.1234 is 12.3%.
+ * A share: 0.1234 is 12.3%. Only all is 100%: what lacks a little is 99.9%.
  * @param {number | string | null | undefined} x
  * @returns {string}
  */
 export function percent(x) {
-  return known(x) ? numbers("percent", { style: "percent", maximumSignificantDigits: 3 }).format(x) : DASH;
+  if (!known(x)) {
+    return DASH;
+  }
+  const shown = Number(x) < 1 ? Math.min(Number(x), 0.999) : x;
+  return numbers("percent", { style: "percent", maximumSignificantDigits: 3 }).format(shown);
 }
 
 /**

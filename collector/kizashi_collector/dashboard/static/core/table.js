@@ -42,6 +42,7 @@ const collator = new Intl.Collator(lang, { numeric: true });
  * @property {(row: Row) => number | string | null} [sort] makes it sortable; null, "" and NaN come last either way
  * @property {boolean} [numeric] set to the right; sorted the greatest first
  * @property {(row: Row) => string | number | null} [csv] what the CSV has in place of the cell's text
+ * @property {{head: string, of: (row: Row) => string | number | null}[]} [parts] the columns that the CSV has in its place
  * @property {string} [hint] a sentence about the column, shown with its head
  */
 
@@ -244,13 +245,17 @@ export function table({ caption, columns, rows, csv, filter, empty, sort, state 
   }
 
   function lines() {
-    const texts = (row) => columns.map((column) => (column.csv ? column.csv(row) : textOf(column.cell(row))));
-    return [columns.map((column) => column.head), ...seen.map(texts)];
+    const parts = columns.flatMap((column) => column.parts ?? [undivided(column)]);
+    return [parts.map((part) => part.head), ...seen.map((row) => parts.map((part) => part.of(row)))];
   }
 }
 
 function named(cell) {
   return typeof cell === "string" ? breakable(cell) : cell;
+}
+
+function undivided({ head, csv, cell }) {
+  return { head, of: csv ?? ((row) => textOf(cell(row))) };
 }
 
 // A dash is for eyes; a spreadsheet wants an empty cell.

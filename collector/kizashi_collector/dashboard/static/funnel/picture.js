@@ -118,7 +118,11 @@ function points(now, then) {
     return null;
   }
   const size = Math.round((now - then) * 1000) / 10;
-  return size === 0 ? { size, text: t("funnel.same") } : { size, text: t("funnel.points", { n: signed(size, number(Math.abs(size))) }) };
+  if (size === 0) {
+    return { size, text: t("funnel.same") };
+  }
+  const words = Math.abs(size) === 1 ? "funnel.point" : "funnel.points";
+  return { size, text: t(words, { n: signed(size, number(Math.abs(size))) }) };
 }
 
 // In the text, since an arrow is not read aloud.

@@ -38,7 +38,7 @@ export function rowsTable({ by, finals, least, file, onreason }) {
       head: t("overview.range"),
       hint: t("overview.range_hint"),
       cell: (row) => h("div", { class: "overview-range" }, range(row, max, currency), row.low !== null && h("small", {}, between(row)), beyond(row)),
-      csv: (row) => (row.low === null || row.low === row.high ? row.low : `${row.low} – ${row.high}`),
+      parts: ["low", "high"].map((end) => ({ head: t(`overview.range_${end}`), of: (row) => row[end] })),
     },
     { key: "brought", head: t("overview.brought"), hint: t("overview.brought_hint"), ...amount("brought_value") },
     { key: "actors", head: t("overview.actors"), ...count((row) => row.actors) },
