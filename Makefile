@@ -13,6 +13,8 @@ KILLS ?= 1000
 POINTS ?= 3000
 BODIES ?= 1000000
 SECONDS ?= 86400
+# The suite starts some thousand processes: without kept bytecode each of them compiles the whole of kizashi first.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk bench-pages backtest calibrate conformance crash powerloss clickhouse faults fuzz overload docs \
 	container-test clean help
