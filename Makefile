@@ -16,7 +16,7 @@ SECONDS ?= 86400
 # The suite starts some thousand processes: without kept bytecode each of them compiles the whole of kizashi first.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk bench-pages backtest calibrate conformance crash powerloss clickhouse faults fuzz overload docs \
+.PHONY: demo serve test lint bench bench-ingest bench-query bench-clickhouse bench-sdk bench-pages backtest calibrate conformance crash powerloss clickhouse properties faults fuzz overload docs \
 	container-test clean help
 
 demo: $(INSTALLED)  ## a collector, a shop, visitors and a bidding script, for half a minute
@@ -64,9 +64,12 @@ powerloss: $(INSTALLED)  ## rebuilds the disk at POINTS power losses; needs stra
 	PYTHONPATH=tests $(BIN)/python -m crash powerloss --points $(POINTS)
 
 clickhouse: $(INSTALLED)  ## all that holds for both stores, and the properties of the one in ClickHouse at length
-	LONG_CLICKHOUSE=1 $(BIN)/python -m pytest -n 2 --timeout 1800 tests/contract tests/collector/http/routes \
+	LONG_CLICKHOUSE=1 AT_LENGTH=1 $(BIN)/python -m pytest -n 2 --timeout 1800 tests/contract tests/collector/http/routes \
 		tests/collector/store/clickhouse tests/collector/store/test_every_log.py tests/properties/test_once.py \
 		tests/properties/test_store_against_oracle.py tests/properties/test_clickhouse_walks.py
+
+properties: $(INSTALLED)  ## every property on ten times as many examples as in `make test`, and on others each time; some 20 minutes
+	AT_LENGTH=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 1800 tests/properties tests/collector/ingest
 
 faults: $(INSTALLED)  ## every fault, the slow ones too: full, refusing and slow disks, damage, clocks
 	LONG_FAULTS=1 $(BIN)/python -m pytest tests/faults

@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis._rolling._arrivals import Arrivals
 from kizashi_collector.analysis._rolling._tally import pack_tally, unpack_tally
 from kizashi_collector.analysis._table import Column
 from oracle.summary import complete_until_ever
+from tried import tried
 
 MINUTE, DAY = 60_000, 86_400_000
 _MIDNIGHT = 20_000 * DAY
@@ -48,7 +49,7 @@ def _ask(counted: Arrivals, as_of: int) -> int | str | None:
         return "refused"
 
 
-@settings(max_examples=150)
+@tried(60)
 @given(second=st.sampled_from([0, 1, 30_123, 59_999]), steps=st.lists(_step, min_size=1, max_size=14))
 def test_what_is_kept_current_equals_the_brute_force(second: int, steps: list[tuple]) -> None:  # type: ignore[type-arg]
     now = _MIDNIGHT + second

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clickhouse_engine import ask, drop, events_table
@@ -24,6 +24,7 @@ from properties.test_funnels_against_oracle import (
     _crowded_funnel,
     _funnels,
 )
+from tried import tried
 
 _NO_RATE = load_plan(
     """
@@ -60,7 +61,7 @@ def check(
     assert found == expected
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@tried(8)
 @given(data=st.data(), funnel=_funnels(), interval=intervals(), plan=st.sampled_from(_PLANS))
 def test_any_funnel_equals_the_plain_one(
     data: st.DataObject, funnel: Funnel, interval: Interval, plan: Plan | None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clickhouse_engine import ask, events_table
@@ -35,9 +35,10 @@ from kizashi_collector.store._known_keys import bounded
 from kizashi_schemas.plan import Plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs, intervals
 from properties.test_journeys_against_oracle import NAMES, PLANS, ladder_of
+from tried import tried
 
 HOUR_MS = 3_600_000
-_PROFILE = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(5)
 _AS_OF = st.builds(lambda slot, beside: ORIGIN_MS + slot * GRID_MS + beside, st.integers(-1, 12), st.integers(-1, 1))
 _WHOLE = ORIGIN_MS + 13 * GRID_MS
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clickhouse_engine import engine, events_table
@@ -17,6 +17,7 @@ from kizashi_collector.store._clickhouse._review import review_counts
 from kizashi_schemas.plan import Plan, load_plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_column_funnels_against_plain import table_of
+from tried import tried
 
 TEXT = """
     currency = "JPY"
@@ -82,7 +83,7 @@ def in_clickhouse(log: Sequence[LoggedEvent], plan: Plan, as_of: int) -> ReviewC
     return review_counts(quickly, events_table(log), plan, as_of, any(event.adjust for event in log))
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@tried(8)
 @given(
     log=event_logs(names=NAMES, max_size=40, crowd=6, min_size=8),
     plan=st.sampled_from(PLANS),

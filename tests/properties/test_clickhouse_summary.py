@@ -6,7 +6,7 @@ from collections import Counter
 
 import msgspec
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clickhouse_engine import ask, events_table
@@ -24,8 +24,9 @@ from kizashi_collector.store._clickhouse._summary import counted
 from kizashi_schemas.plan import Plan
 from oracle.logs import event_logs, intervals
 from properties.test_summary_against_oracle import _BY, _RULES, _worth
+from tried import tried
 
-_PROFILE = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(15)
 _HOUR_MS = 3_600_000
 
 
@@ -48,7 +49,7 @@ def test_a_summary_in_sql_counts_what_the_plain_one_does(
     assert found == expected
 
 
-@settings(_PROFILE, max_examples=40)
+@tried(15)
 @given(
     log=st.lists(
         st.tuples(st.integers(0, 30), st.integers(-2, 40), st.booleans(), st.sampled_from([None, None, "retract"])),
@@ -84,7 +85,7 @@ def test_nothing_is_known_of_an_empty_log() -> None:
     assert complete_until_in_sql(ask, events_table([]), 5) is None
 
 
-@settings(_PROFILE, max_examples=20)
+@tried(8)
 @given(
     times=st.lists(st.tuples(st.sampled_from("abx"), st.integers(0, 40 * 24)), max_size=60),
     until=st.integers(30 * 24, 40 * 24),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -22,7 +22,8 @@ from kizashi_schemas.plan import Plan, load_plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_clickhouse_journeys import plain
 from properties.test_journeys_against_oracle import NAMES, PLANS, TEXT, ladder_of
-from stores import LONG, open_log
+from stores import open_log
+from tried import tried
 
 _GROUPINGS: list[tuple[str, ...]] = [(), ("campaign", "device"), ("gclid",)]
 _PLANS = [
@@ -110,7 +111,7 @@ def _slot(event: LoggedEvent) -> int:
 _QUESTIONS = st.lists(st.tuples(_SLOTS, _SLOTS, st.sampled_from([9, 12, 13])), min_size=20, max_size=20)
 
 
-@settings(max_examples=40 if LONG else 3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@tried(2)
 @given(plan=st.sampled_from(_PLANS), steps=_steps(), questions=_QUESTIONS)
 def test_what_is_kept_and_walked_on_equals_what_is_walked_anew(
     plan: Plan, steps: list[tuple[str, Any]], questions: list[tuple[int, int, int]]

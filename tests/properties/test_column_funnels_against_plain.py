@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -47,8 +47,9 @@ from properties.test_funnels_against_oracle import (
     _crowded_funnel,
     _funnels,
 )
+from tried import tried
 
-_PROFILE = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(60)
 _NO_RATE = load_plan(
     """
     currency = "JPY"

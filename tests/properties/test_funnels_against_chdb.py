@@ -20,7 +20,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -33,6 +33,7 @@ from live_collector import until
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs, intervals
 from oracle.timelines import ALL, at, timeline
 from properties.test_column_funnels_against_plain import LogDetails, table_of
+from tried import tried
 
 _STEPS: list[Step] = [
     Step(event="a", where={"source.campaign": ["", "g"]}),
@@ -43,7 +44,7 @@ _STEPS: list[Step] = [
 ]
 _WINDOWS = ["6h", "12h", "1d", "2d"]
 _LOGS = event_logs(names="aaabbbcccdx", min_size=12, max_size=40, crowd=40, actors="iiijkl")
-_PROFILE = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(12)
 
 
 class ClickHouse:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -17,6 +17,7 @@ from kizashi_schemas import Exclusion, Funnel, Histogram, Step, check_funnel
 from kizashi_schemas.plan import Plan, load_plan
 from oracle.funnels import funnel_answer
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs, intervals
+from tried import tried
 
 PLAN = load_plan(
     """
@@ -125,7 +126,7 @@ def _check(
     assert [group.key for group in figures.groups or []] == sorted(expected["groups"] or [])
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@tried(200)
 @given(data=st.data(), funnel=_funnels(), interval=intervals(), plan=st.sampled_from([PLAN, PLAN, None]))
 def test_any_funnel_equals_the_brute_force(
     data: st.DataObject, funnel: Funnel, interval: Interval, plan: Plan | None
@@ -197,7 +198,7 @@ def _crowd(draw: Random, slots: int) -> list[LoggedEvent]:
     return log
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@tried(75)
 @given(data=st.data(), funnel=_funnels(), interval=intervals())
 def test_for_entry_latest_nothing_depends_on_what_came_before_the_interval(
     data: st.DataObject, funnel: Funnel, interval: Interval

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
@@ -30,6 +30,7 @@ from kizashi_collector.store._increments import _asking, _tasks
 from kizashi_schemas.plan import Plan, load_plan
 from oracle.increments import Credit, OpenStep, revenue, targets
 from stores import STORES, StoreKind, open_answers, open_log
+from tried import tried
 
 HOUR = 3_600_000
 ORIGIN = 1_790_000_000_000 // HOUR * HOUR
@@ -381,11 +382,7 @@ async def _play(kind: StoreKind, plan: str, story: list[tuple[str, Any]], share:
 @pytest.mark.parametrize("kind", STORES)
 def test_what_feeds_were_told_adds_up_to_what_journeys_bring(kind: StoreKind) -> None:
     # Each database takes a while to be made.
-    @settings(
-        max_examples=60 if kind == "sqlite" else 6,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        deadline=None,
-    )
+    @tried(30 if kind == "sqlite" else 3)
     @given(
         plan=st.sampled_from(["last", "last", "first", "learned"]), story=_stories(), share=st.sampled_from([2, 10**6])
     )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Codes, EventTable, LoggedEvent, Worth
@@ -25,8 +25,9 @@ from kizashi_schemas.plan import Plan, load_plan
 from oracle.journeys import journey_answers
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_column_funnels_against_plain import table_of
+from tried import tried
 
-_PROFILE = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(100)
 
 # The log's grid has four instants a day and a millisecond on either side: an edge of 6h or 18h is often met exactly.
 TEXT = """

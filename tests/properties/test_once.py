@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
 from kizashi_collector.store import Candidate, EventColumns, Outcome, Refusal
-from stores import LONG, StoreKind, drop_databases, open_log
+from stores import StoreKind, drop_databases, open_log
+from tried import tried
 
 events = st.builds(
     LoggedEvent,
@@ -106,9 +107,9 @@ async def through_the_log(
             await log.close()
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 150), ("clickhouse", 100 if LONG else 8)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 60), ("clickhouse", 5)])
 def test_verdicts_and_log_are_those_of_the_plain_rules_across_a_restart(kind: StoreKind, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @tried(examples)
     @given(batches)
     def hold(batches: list[list[Candidate]]) -> None:
         model = Model()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis._readiness import HourCounts, Pace
+from tried import tried
 
 HOUR, DAY = 3_600_000, 86_400_000
 _MIDNIGHT = 20_000 * DAY
@@ -53,7 +54,7 @@ def _plain(events: list[tuple[int, int]], now: int, names: int) -> HourCounts:
     return counts
 
 
-@settings(max_examples=60)
+@tried(40)
 @given(second=st.sampled_from([0, 1, HOUR - 1]), steps=st.lists(_steps, min_size=1, max_size=10))
 def test_counts_kept_current_equal_the_brute_force(second: int, steps: list[tuple]) -> None:  # type: ignore[type-arg]
     now = _MIDNIGHT + second

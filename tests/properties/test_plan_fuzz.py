@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kizashi_schemas import PlanError
 from kizashi_schemas.plan import Plan, load_plan, load_plan_data
+from tried import tried
 
 KEYS = [
     *("currency", "rates", "timezone", "retention", "unplanned", "windows", "summaries", "events", "funnels", "values"),
@@ -107,7 +108,7 @@ def comes_back(plan: Plan) -> None:
     assert again.finals == plan.finals
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@tried(150)
 @given(st.dictionaries(keys | st.integers() | st.none(), trees, max_size=6) | trees)
 def test_any_data_is_a_plan_or_a_list_of_problems(data: object) -> None:
     check(outcome(lambda: load_plan_data(data)))
@@ -148,7 +149,7 @@ def whole() -> dict[str, Any]:
     }
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@tried(300)
 @given(st.sampled_from(places(whole())), trees, st.none() | keys)
 def test_anything_at_any_key_of_a_plan_is_taken_or_told(place: tuple[Any, ...], odd: object, extra: str | None) -> None:
     data: Any = whole()
@@ -195,7 +196,7 @@ fragments = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@tried(250)
 @given(
     st.integers(0, len(TOML)),
     st.integers(0, 30),
@@ -276,7 +277,7 @@ plans = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@tried(200)
 @given(plans, st.randoms())
 def test_a_plan_comes_back_from_its_stored_form_as_it_was(data: dict[str, Any], random: Any) -> None:
     plan = load_plan_data(data)
@@ -296,7 +297,7 @@ def shuffled(value: Any, random: Any, place: str = "") -> Any:
     return {key: shuffled(item, random, f"{place}.{key}" if place else key) for key, item in items}
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@tried(150)
 @given(fine)
 def test_a_condition_matches_the_same_numbers_after_a_restart(number: float | Decimal) -> None:
     def condition(plan: Plan) -> Any:

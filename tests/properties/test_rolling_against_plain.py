@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Codes, EventTable, Interval, LoggedEvent, Worth, summarize
@@ -16,8 +16,9 @@ from kizashi_collector.analysis._rolling import RollingSummaries
 from kizashi_schemas.plan import Plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_summary_against_oracle import PLANS, table_of
+from tried import tried
 
-_PROFILE = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(80)
 _WINDOWS = (GRID_MS, 4 * GRID_MS, 8 * GRID_MS + 1)
 _BY: list[tuple[str, ...]] = [("campaign",), ("campaign", "device"), ("nowhere",)]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -19,8 +19,9 @@ from kizashi_schemas.plan import Plan
 from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_rolling_against_plain import _BY, _WINDOWS, Kept
 from properties.test_summary_against_oracle import PLANS
+from tried import tried
 
-_PROFILE = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(60)
 _WHERE: list[dict[str, Any]] = [
     *({}, {}, {}, {}),
     {"source.campaign": ""},

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import Column, LoggedEvent, RollingSummaries, Worth
@@ -19,8 +19,9 @@ from oracle.logs import GRID_MS, ORIGIN_MS, event_logs
 from properties.test_journeys_against_oracle import PLANS, ladder_of
 from properties.test_rolling_against_plain import Kept
 from properties.test_summary_against_oracle import table_of
+from tried import tried
 
-_PROFILE = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(60)
 _BY: list[tuple[str, ...]] = [("campaign",), ("campaign", "device"), ("nowhere",)]
 _MINUTE = 60_000
 _EDGES = (0, 1, 3, 4, 360, 720)

@@ -8,15 +8,16 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis._values import Statistics
 from kizashi_collector.analysis._values._grid import DAY_MS, HOUR_MS
 from kizashi_collector.analysis._values._tally import Tally
+from tried import tried
 from values.simulation import EPOCH, HORIZON, STEPS, Journeys, Variant, World
 
-_PROFILE = settings(max_examples=60, deadline=None, derandomize=True)
+_PROFILE = tried(40)
 BOUNDARY = EPOCH + 55 * DAY_MS + 7 * HOUR_MS
 KEYS = [(f"c{n}", "mobile" if n % 2 else "desktop") for n in range(6)]
 JOURNEYS = World(Variant(campaigns=6, fattest=20, thinnest=1, days=60, repeat=0.3, direct=0.05), 11).known(BOUNDARY)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -31,7 +31,8 @@ from properties.test_funnels_against_oracle import _plain as funnel_plain
 from properties.test_once import Model, grouped
 from properties.test_summary_against_oracle import DOLLARS, EVENTS
 from properties.test_summary_against_oracle import _plain as figures_plain
-from stores import LONG, StoreKind, drop_databases, open_answers, open_log
+from stores import StoreKind, drop_databases, open_answers, open_log
+from tried import tried
 
 KEPT = """
     timezone = "America/New_York"
@@ -367,16 +368,10 @@ async def _run(kind: StoreKind, folder: Path, plan: str, steps: list[tuple[tuple
         await shop.close()
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 12), ("clickhouse", 60 if LONG else 2)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 6), ("clickhouse", 2)])
 def test_every_answer_of_the_store_equals_the_brute_force(kind: StoreKind, examples: int) -> None:
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-        # With ClickHouse, to look for a smaller example takes longer than a test may.
-        phases=[Phase.generate] if kind == "clickhouse" else list(Phase),
-    )
+    # With ClickHouse, to look for a smaller example takes longer than a test may.
+    @tried(examples, phases=[Phase.generate] if kind == "clickhouse" else list(Phase))
     @given(plan=st.sampled_from(sorted(PLANS)), steps=_STEPS)
     def hold(plan: str, steps: list[tuple[tuple[str, Any], Question]]) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import (
@@ -27,6 +27,7 @@ from kizashi_schemas.plan import Plan, load_plan
 from oracle.logs import event_logs, intervals
 from oracle.summary import complete_until_answer, summary_answer
 from oracle.worth import worth_declared, worth_final
+from tried import tried
 
 EVENTS = """
     currency = "JPY"
@@ -65,7 +66,7 @@ PLANS = {
 }
 _RULES = st.sampled_from(sorted(PLANS)).map(PLANS.__getitem__)
 _BY: list[tuple[str, ...]] = [(), ("campaign",), ("campaign", "device"), ("nowhere",)]
-_PROFILE = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PROFILE = tried(150)
 
 
 def _plain(figures: Figures) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kizashi_collector.analysis import LoggedEvent
@@ -15,6 +15,7 @@ from kizashi_collector.ingest._check import FUTURE_TOLERANCE_MS, Checker
 from kizashi_collector.ingest._decode import BadBodyError, Format
 from kizashi_collector.ingest._usual import UsualEvents
 from kizashi_schemas.plan import Plan, load_plan
+from tried import tried
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -74,7 +75,7 @@ def in_full(checker: Checker, raws: list[msgspec.Raw]) -> list[LoggedEvent] | No
     return events if len(events) == len(raws) else None
 
 
-@settings(max_examples=2_000)
+@tried(800)
 @given(
     st.lists(events, min_size=1, max_size=3),
     st.sampled_from(PLANS),
