@@ -1,4 +1,4 @@
-"""The style sheet, the modules and the icon: read once, packed once, and kept by browsers for a year."""
+"""The style sheet, the modules and the icon: packed at the first request, and kept by browsers for a year."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ _IMPORT = re.compile(rb"""\b(?:from|import)\s*["'](\.{1,2}/[\w./-]+)["']""")
 class _File(Struct, frozen=True):
     content_type: str
     plain: bytes
-    packed: bytes
 
 
 class StaticFiles:
@@ -36,13 +35,12 @@ class StaticFiles:
     def __init__(self, folder: Path = _FOLDER) -> None:
         digest = hashlib.sha256()
         self._files: dict[str, _File] = {}
+        self._packed: dict[str, bytes] = {}
         for path in sorted(folder.rglob("*")):
             if path.suffix in _TYPES:
                 name, plain = path.relative_to(folder).as_posix(), _joined(path)
                 digest.update(b"%b %d\n%b" % (name.encode(), len(plain), plain))
-                # Without a time in it, the same file packs to the same bytes everywhere.
-                packed = gzip.compress(plain, 9, mtime=0)
-                self._files[name] = _File(_TYPES[path.suffix], plain, packed)
+                self._files[name] = _File(_TYPES[path.suffix], plain)
         self.version = digest.hexdigest()[:_VERSION_CHARACTERS]
 
     def has(self, name: str) -> bool:
@@ -69,15 +67,22 @@ class StaticFiles:
 
     def answer(self, request: web.Request) -> web.Response:
         """The file that the request's path names; 404 for another version, which would be kept for a year."""
-        file = self._files.get(request.match_info["name"])
+        name = request.match_info["name"]
+        file = self._files.get(name)
         if file is None or request.match_info["version"] != self.version:
             return web.Response(status=404, text="there is no such file; load the page again\n")
         headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
         packed = _takes_gzip(request.headers.get("Accept-Encoding", ""))
         if packed:
             headers["Content-Encoding"] = "gzip"
-        body = file.packed if packed else file.plain
+        body = self._pack(name) if packed else file.plain
         return web.Response(body=body, content_type=file.content_type, charset="utf-8", headers=headers)
+
+    def _pack(self, name: str) -> bytes:
+        if name not in self._packed:
+            # Without a time in it, the same file packs to the same bytes everywhere.
+            self._packed[name] = gzip.compress(self._files[name].plain, 9, mtime=0)
+        return self._packed[name]
 
 
 STATIC_FILES = web.AppKey("static_files", StaticFiles)
