@@ -68,7 +68,7 @@ clickhouse: $(INSTALLED)  ## all that holds for both stores, and the properties 
 		tests/collector/store/clickhouse tests/collector/store/test_every_log.py tests/properties/test_once.py \
 		tests/properties/test_store_against_oracle.py tests/properties/test_clickhouse_walks.py
 
-properties: $(INSTALLED)  ## every property on ten times as many examples as in `make test`, and on others each time; some 20 minutes
+properties: $(INSTALLED)  ## every property on ten times as many examples as in `make test`, and on others each time
 	AT_LENGTH=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 1800 tests/properties tests/collector/ingest
 
 faults: $(INSTALLED)  ## every fault, the slow ones too: full, refusing and slow disks, damage, clocks
