@@ -80,12 +80,7 @@ export function list(fits) {
     add,
     filter(next) {
       fits = next;
-      body.replaceChildren(
-        ...items
-          .filter(fits)
-          .slice(0, ROWS)
-          .map((item) => row(item, false)),
-      );
+      body.replaceChildren(...drawn(items, false));
       shown();
     },
     size: () => items.length,
@@ -111,24 +106,21 @@ export function list(fits) {
       keys = new Set(items.map((item) => item.key));
     }
     if (isNewest) {
-      body.prepend(
-        ...fresh
-          .filter(fits)
-          .slice(0, ROWS)
-          .map((item) => row(item, before > 0)),
-      );
+      body.prepend(...drawn(fresh, before > 0));
       while (body.childElementCount > ROWS) {
         body.lastElementChild.remove();
       }
     } else {
-      body.replaceChildren(
-        ...items
-          .filter(fits)
-          .slice(0, ROWS)
-          .map((item) => row(item, false)),
-      );
+      body.replaceChildren(...drawn(items, false));
     }
     shown();
+  }
+
+  function drawn(some, isNew) {
+    return some
+      .filter(fits)
+      .slice(0, ROWS)
+      .map((item) => row(item, isNew));
   }
 
   function shown() {
