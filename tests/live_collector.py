@@ -77,6 +77,15 @@ class LiveCollector:
             assert response.status == 200, await response.text()
             return msgspec.json.decode(await response.read(), type=SummaryAnswer)
 
+    async def learned(self, **query: str) -> SummaryAnswer:
+        """The summary once it is worth something: values are learned beside everything else."""
+        async with asyncio.timeout(20):
+            while True:
+                answer = await self.summary(**query)
+                if answer.total.reason != "recomputing":
+                    return answer
+                await asyncio.sleep(0)
+
     async def funnel(self, asked: Mapping[str, Any]) -> FunnelAnswer:
         """POST /v1/funnels."""
         async with self.ask("POST", "/v1/funnels", json=dict(asked)) as response:

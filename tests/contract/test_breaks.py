@@ -75,12 +75,7 @@ async def breaks(collector: LiveCollector) -> list[dict[str, Any]]:
 
 async def tracking_break(collector: LiveCollector) -> str | None:
     """What a summary says of the tracking, once values were learned."""
-    async with asyncio.timeout(20):
-        while True:
-            answer = await collector.summary(window="7d")
-            if answer.total.reason != "recomputing":
-                return (answer.reasons or {}).get("tracking_break")
-            await asyncio.sleep(0)
+    return ((await collector.learned(window="7d")).reasons or {}).get("tracking_break")
 
 
 async def test_an_event_that_stopped_is_told_on_the_ladder_and_off_it(tmp_path: Path) -> None:
